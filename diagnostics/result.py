@@ -1,0 +1,169 @@
+"""What the suite says: results of checks, measures with intervals, and the report that holds them.
+
+The JSON form of `Report` is the published schema; `SCHEMA_VERSION` rises when a field changes meaning.
+Arrays stand as nested lists; NaN is written as the string "NaN" and read back as NaN.
+"""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+Family = Literal["position", "masking", "feeding", "boundary", "likelihood", "data", "persistence"]
+Status = Literal["passed", "failed", "skipped", "error", "expected_failure"]
+Row = list[float]
+Evidence = dict[str, float | Row | list[Row]]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class CheckResult(_Value):
+    """What one check found.
+
+    detail      one sentence: what was found and what it means; for `skipped`, why
+    suspects    names of the faults that this failure points at, most likely first; empty unless failed
+    evidence    small arrays for plots
+    repro       one command line that runs this check again
+    """
+
+    check: str
+    family: Family
+    status: Status
+    statistic: float | None = None
+    tolerance: float | None = None
+    detail: str
+    suspects: tuple[str, ...] = ()
+    evidence: Evidence = {}
+    seed: int
+    repro: str
+    seconds: float
+
+
+class Measure(_Value):
+    """A number with its 95 % bootstrap interval over `num_pairs` pairs, and what it means in one phrase."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    num_pairs: int
+    meaning: str
+
+
+class Curve(_Value):
+    """A measure by distance from the boundary: `at` is the number of the target, counted from 1."""
+
+    name: str
+    at: Row
+    value: Row
+    low: Row
+    high: Row
+
+
+class Example(_Value):
+    """One pair in inference order, to be drawn; every list has one entry a point (or a row a sample).
+
+    `oracle_mean` and `oracle_scale` are conditioned on the context alone; None where no oracle exists.
+    """
+
+    title: str
+    x: Row
+    series: list[int]
+    y: Row
+    num_context: int
+    mean: Row
+    scale: Row
+    samples: list[Row]
+    oracle_mean: Row | None = None
+    oracle_scale: Row | None = None
+
+
+class BoundaryAttention(_Value):
+    """Where the first targets look: averages over pairs.
+
+    mass_on_a and mass_on_b   share of attention on each series by target, heads and layers averaged
+    points_of_a               the share of the visible points that belong to A, by target
+    heat_map                  one pair: layers averaged, a row a head, a column a key, for the first target
+    heat_map_x and _series    the position and the series (1 = B) of each key of the heat map
+    """
+
+    mass_on_a: Row
+    mass_on_b: Row
+    points_of_a: Row
+    heat_map: list[Row]
+    heat_map_x: Row
+    heat_map_series: list[int]
+
+
+class Symptom(_Value):
+    """What a subject does at the boundary, on one set of pairs."""
+
+    subject: str
+    data: str
+    measures: tuple[Measure, ...]
+    curves: tuple[Curve, ...]
+    examples: tuple[Example, ...]
+    attention: BoundaryAttention | None = None
+    remarks: tuple[str, ...] = ()
+
+
+class Cause(_Value):
+    """A candidate cause: `evidence` is what the checks saw, `mend` what to change, `confirm` what turns green."""
+
+    fault: str
+    family: Family
+    title: str
+    evidence: tuple[str, ...]
+    mend: str
+    confirm: tuple[str, ...]
+
+
+class Diagnosis(_Value):
+    """The verdict in at most two sentences, and the causes, most likely first."""
+
+    verdict: str
+    causes: tuple[Cause, ...] = ()
+
+
+class Environment(_Value):
+    """Where the report was made."""
+
+    python: str
+    platform: str
+    packages: dict[str, str]
+
+
+class Report(_Value):
+    """Everything that is known of one subject."""
+
+    schema_version: int = SCHEMA_VERSION
+    subject: str
+    environment: Environment
+    seed: int
+    num_manifest: int
+    results: tuple[CheckResult, ...]
+    diagnosis: Diagnosis
+    symptoms: tuple[Symptom, ...] = ()
+
+    def count(self, status: Status) -> int:
+        """How many results have that status."""
+        return sum(result.status == status for result in self.results)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all passed; 1 a finding; 3 incomplete (a skip, an error, or fewer results than the manifest)."""
+        if self.count("failed"):
+            return 1
+        incomplete = self.count("skipped") or self.count("error") or len(self.results) < self.num_manifest
+        return 3 if incomplete else 0
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a report; raises ValueError if it was written under another schema."""
+        report = cls.model_validate_json(text)
+        if report.schema_version != SCHEMA_VERSION:
+            raise ValueError(f"schema_version must be {SCHEMA_VERSION}; got {report.schema_version}")
+        return report

@@ -1,0 +1,88 @@
+"""The adapter: what a model must offer to be diagnosed.  No base class; numpy in, numpy out.
+
+Required: `name`, `teacher_force`, `predict_next`.  The optional protocols below are found by the presence
+of their method; a check that needs one which is missing is skipped, with that reason.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from attn.processes import PairProcess
+from attn.types import Attention, Batch, Floats, Ints, Prediction, Rollout
+
+
+@runtime_checkable
+class Subject(Protocol):
+    """A model under diagnosis."""
+
+    name: str
+
+    def teacher_force(self, batch: Batch) -> Prediction:
+        """The path used in training: every target given the true points before it; mean and scale [B,L]."""
+        ...
+
+    def predict_next(self, history: Batch, x_next: Floats, series_next: Ints) -> Prediction:
+        """The path used at inference, one step: x_next, series_next [B] -> mean and scale [B,1].
+
+        Position t of `history` is the t-th point seen; those from `num_context` on were fed back.
+        """
+        ...
+
+
+@runtime_checkable
+class HasRollout(Protocol):
+    """Writes whole trajectories by itself; `feed` is `sample` or `mean`."""
+
+    def rollout(self, batch: Batch, num_samples: int, rng: np.random.Generator, feed: str) -> Rollout: ...
+
+
+@runtime_checkable
+class HasAttention(Protocol):
+    """Shows where each prediction looked."""
+
+    def attention(self, batch: Batch) -> Attention: ...
+
+
+@runtime_checkable
+class HasLoss(Protocol):
+    """The loss that training minimises, one number for the batch."""
+
+    def loss(self, batch: Batch) -> float: ...
+
+
+@runtime_checkable
+class HasReload(Protocol):
+    """Saves, loads, and returns the restored subject."""
+
+    def reload(self) -> Subject: ...
+
+
+@runtime_checkable
+class HasTrainingBatches(Protocol):
+    """Batches as training sees them."""
+
+    def training_batches(self, num_batches: int, rng: np.random.Generator) -> Sequence[Batch]: ...
+
+
+@runtime_checkable
+class HasProcess(Protocol):
+    """Knows the process that its data come from: then there is an oracle."""
+
+    process: PairProcess
+
+
+OPTIONAL: dict[str, type] = {
+    "rollout": HasRollout,
+    "attention": HasAttention,
+    "loss": HasLoss,
+    "reload": HasReload,
+    "training_batches": HasTrainingBatches,
+    "process": HasProcess,
+}
+
+
+def offers(subject: Subject, capability: str) -> bool:
+    """Whether the subject has that optional capability (a key of OPTIONAL); `process` may be None: then not."""
+    return isinstance(subject, OPTIONAL[capability]) and getattr(subject, capability) is not None

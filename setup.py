@@ -1,0 +1,58 @@
+"""Metadata, dependencies, extras and entry points of the two packages, attn and diagnostics."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+REAL_DATA = ["vega_datasets>=0.9"]
+DEV = [
+    *REAL_DATA,
+    "scikit-learn>=1.5",  # cross-check of the oracle
+    "pytest-benchmark>=5",
+    "pytest-regressions>=2.7",
+    "pytest-xdist>=3.6",
+    "pytest-timeout>=2.3",
+    "import-linter>=2.1",
+    "ruff>=0.9",
+    "mypy>=1.15",
+    "pandas-stubs",
+    "scipy-stubs",
+    "types-seaborn",
+]
+
+setup(
+    name="attn-diagnostics",
+    version="0.1.0",
+    description="Finds out why an autoregressive attention model fails where its own predictions begin",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["attn", "attn.*", "diagnostics", "diagnostics.*"]),
+    package_data={
+        "attn": ["py.typed", "pretrained/*/*"],
+        "diagnostics": ["py.typed", "templates/*"],
+    },
+    install_requires=[
+        "tensorflow>=2.20,<3",  # model and training (Keras 3)
+        "keras>=3.10,<4",
+        "numpy>=2,<3",
+        "scipy>=1.15,<2",  # Cholesky, triangular solves, special functions
+        "pandas>=2.2,<4",  # CSV
+        "matplotlib>=3.9,<4",
+        "seaborn>=0.13,<1",
+        "tensorboard>=2.20,<3",
+        "safetensors>=0.5,<1",  # weights in a format that holds no code
+        "pydantic>=2.9,<3",  # schema of results, spec of runs
+        "typer>=0.15,<1",  # command line
+        "rich>=13,<16",  # progress, tables
+        "jinja2>=3.1,<4",  # report
+        "hypothesis>=6.120,<7",
+        "pytest>=8.3",
+    ],
+    extras_require={"real": REAL_DATA, "dev": DEV},
+    entry_points={
+        "console_scripts": ["attn = attn.cli:main", "diagnose = diagnostics.cli:main"],
+        "pytest11": ["diagnostics = diagnostics.plugin"],
+    },
+)
