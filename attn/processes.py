@@ -72,8 +72,8 @@ class PairProcess:
                 raise ValueError(f"{field} must be finite and above 0; got {getattr(self, field)}")
         if not (np.isfinite(self.noise_scale) and self.noise_scale >= 0):
             raise ValueError(f"noise_scale must be finite and not negative; got {self.noise_scale}")
-        if not self.x_low < self.x_high:
-            raise ValueError(f"x_low must be below x_high; got {self.x_low} and {self.x_high}")
+        if not -np.inf < self.x_low < self.x_high < np.inf:
+            raise ValueError(f"x_low must be below x_high, both finite; got {self.x_low} and {self.x_high}")
         if self.num_points < 2:
             raise ValueError(f"num_points must be at least 2; got {self.num_points}")
         if self.label == "rank" and self.shift != "const":
@@ -113,6 +113,8 @@ class PairProcess:
 
         Points that are not `valid` have variance 1 and are independent of all others.
         """
+        if valid is not None:
+            x = np.where(valid, x, 0.0)
         distance = np.abs(x[:, :, None] - x[:, None, :])  # [B,L,L]
         cov = KERNELS[self.kernel](distance, self.length_scale, self.period)
         same = series[:, :, None] == series[:, None, :]
@@ -129,7 +131,7 @@ class PairProcess:
         return cov
 
     def posterior(self, batch: Batch) -> Prediction:
-        """Exact N(y_t | all earlier points) at every target, noise included.
+        """Exact N(y_t | all earlier points) at every target, noise included; NaN from an unknown y on.
 
         With labels by rank the sign of the gap is not used: the posterior then is that of a reader who
         does not know the rule of the labels, which a few points of each series make irrelevant.
@@ -161,15 +163,15 @@ class PairProcess:
         z = np.where(batch.is_target, noise, z)  # [S,B,L]
         samples = np.einsum("bij,sbj->sbi", factor, z, optimize=True)
         scale = np.diagonal(factor, axis1=1, axis2=2)
-        mean = np.where(batch.is_target, samples - scale * z, batch.y)
-        samples = np.where(batch.is_target, samples, batch.y)
-        scale = np.broadcast_to(np.where(batch.is_target, scale, 0.0), samples.shape)
-        return Rollout(samples, mean, scale)
+        observed = np.where(batch.valid, batch.y, np.nan)
+        mean = np.where(batch.is_target, samples - scale * z, observed)
+        samples = np.where(batch.is_target, samples, observed)
+        scale = np.where(batch.is_target, scale, np.where(batch.valid, 0.0, np.nan))
+        return Rollout(samples, mean, np.tile(scale, (num_samples, 1, 1)))
 
     def _whiten(self, batch: Batch) -> tuple[Floats, Floats]:
         """The Cholesky factor L [B,L,L] of the ordered covariance, and z = L^-1 y [B,L]."""
-        x = np.where(batch.valid, batch.x, 0.0).astype(np.float64)
-        y = np.where(batch.valid, batch.y, 0.0).astype(np.float64)
+        x, y = batch.x.astype(np.float64), np.where(batch.valid, batch.y, 0.0).astype(np.float64)
         factor = np.linalg.cholesky(self.covariance(x, batch.series, batch.valid))
         return factor, solve_triangular(factor, y[..., None], lower=True, check_finite=False)[..., 0]
 

@@ -23,15 +23,15 @@ def _require(condition: bool, rule: str, received: object) -> None:
 
 def _check_array(name: str, array: object, shape: tuple[int, ...] | None, kind: str) -> None:
     """Check that `array` is a numpy array of the `shape` and dtype kind (`f`, `i` or `b`)."""
-    words = {"f": "float", "i": "int", "b": "bool"}
+    words = {"f": "a float", "i": "an int", "b": "a bool"}
     _require(isinstance(array, np.ndarray), f"{name} must be a numpy array", type(array).__name__)
     assert isinstance(array, np.ndarray)
-    _require(array.dtype.kind == kind, f"{name} must have a {words[kind]} dtype", array.dtype)
+    _require(array.dtype.kind == kind, f"{name} must have {words[kind]} dtype", array.dtype)
     if shape is not None:
         _require(array.shape == shape, f"{name} must have shape {shape}", array.shape)
 
 
-def _first_row(bad: Bools) -> int:
+def _first_row(bad: Bools | np.bool_) -> int:
     return int(np.flatnonzero(bad)[0])
 
 
@@ -54,7 +54,9 @@ class _Points:
         _require(not wrong.any(), "series must be 0 or 1", np.unique(self.series[wrong])[:5].tolist())
         infinite = (self.valid & ~np.isfinite(self.x)).any(axis=1)
         if infinite.any():
-            raise ValueError(f"x must be finite at every valid point; it is not in row {_first_row(infinite)}")
+            raise ValueError(
+                f"x must be finite at every valid point; it is not in row {_first_row(infinite)}"
+            )
 
     @property
     def num_pairs(self) -> int:
@@ -168,7 +170,8 @@ class Prediction:
         _check_array("mean", self.mean, None, "f")
         _require(self.mean.ndim == 2, "mean must have two axes, pairs and points", f"shape {self.mean.shape}")
         _check_array("scale", self.scale, self.mean.shape, "f")
-        _require(not (self.scale < 0).any(), "scale must not be negative", float(np.nanmin(self.scale)))
+        negative = self.scale[self.scale < 0]
+        _require(not negative.size, "scale must not be negative", negative[:5].tolist())
 
 
 @dataclass(frozen=True, eq=False)

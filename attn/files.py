@@ -1,0 +1,144 @@
+"""Pairs to and from disk: an npz file that is written whole or not at all, and refused if it is damaged."""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attn.processes import PairProcess
+from attn.types import Pairs
+
+SCHEMA_VERSION = 1
+_ARRAYS = ("x", "series", "y", "valid")
+_TEXTS = ("spec", "schema_version", "checksum")
+
+
+class CacheError(ValueError):
+    """A file of pairs that cannot be written, cannot be trusted, or holds other pairs; one sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class SavedPairs:
+    """What a file of pairs holds: the pairs, and `spec`, the JSON object that says where they come from."""
+
+    pairs: Pairs
+    spec: dict[str, Any]
+
+
+def cached_pairs(
+    folder: Path, process: PairProcess, num_pairs: int, seed: int, *, overwrite: bool = False
+) -> Pairs:
+    """The pairs in `folder`/pairs.npz, drawn and saved there first if there are none.
+
+    folder      one a kernel, such as data/rbf_const_2D; made if it does not exist
+    overwrite   draw and save even if there are some
+
+    Raises CacheError if the file is damaged, or was drawn from another process, number or seed; nothing
+    is overwritten then.
+    """
+    path = Path(folder) / "pairs.npz"
+    spec = {**asdict(process), "num_pairs": num_pairs, "seed": seed}
+    if path.exists() and not overwrite:
+        saved = load_pairs(path)
+        _check_same_spec(path, saved.spec, spec)
+        return saved.pairs
+    # A stream of its own: a caller who arranges with the same seed must not meet the numbers x came from.
+    stream = np.random.SeedSequence(seed).spawn(1)[0]
+    pairs = process.sample(num_pairs, np.random.default_rng(stream))
+    save_pairs(path, pairs, spec)
+    return pairs
+
+
+def save_pairs(path: Path, pairs: Pairs, spec: dict[str, Any]) -> None:
+    """Write `pairs` with `spec`, a JSON object; its folder is made if it does not exist.
+
+    Raises CacheError if the system refuses (no space, no permission): then no new file is left behind,
+    and an old one stays as it was.
+    """
+    arrays: dict[str, Any] = {name: getattr(pairs, name) for name in _ARRAYS}
+    spec_text = json.dumps(spec, sort_keys=True)
+    checksum = _checksum(arrays, spec_text)
+    members: dict[str, Any] = dict(zip(_TEXTS, (spec_text, SCHEMA_VERSION, checksum), strict=True))
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with write_whole(path) as file:
+            np.savez(file, **arrays, **members)
+    except OSError as error:
+        raise CacheError(f"pairs could not be written to {path}: {error.strerror or error}") from error
+
+
+def load_pairs(path: Path) -> SavedPairs:
+    """Read what `save_pairs` wrote.
+
+    Raises CacheError if the file does not exist, is no such file, has another schema version, or if an
+    array or the spec was cut, changed or exchanged.
+    """
+    members = _read_members(path)
+    missing = [name for name in (*_ARRAYS, *_TEXTS) if name not in members]
+    if missing:
+        raise CacheError(f"a file of pairs must hold {', '.join(missing)}; {path} does not")
+    spec_text, version, checksum = (str(members[name]) for name in _TEXTS)
+    if version != str(SCHEMA_VERSION):
+        raise CacheError(f"the schema version of {path} must be {SCHEMA_VERSION}; got {version}")
+    arrays = {name: members[name] for name in _ARRAYS}
+    if checksum != _checksum(arrays, spec_text):
+        raise CacheError(f"{path} is damaged: its arrays do not have the checksum that was saved with them")
+    return SavedPairs(Pairs(**arrays), json.loads(spec_text))
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that takes the place of `path` only once all of it is on the disk.
+
+    Whatever is raised meanwhile, `path` stays as it was and nothing is left beside it.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            # Without this the name could reach the disk before the content does.
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _checksum(arrays: dict[str, NDArray[Any]], spec_text: str) -> str:
+    """sha256 over the spec and over the name, dtype, shape and content of every array."""
+    digest = hashlib.sha256(spec_text.encode())
+    for name, array in arrays.items():
+        digest.update(f"|{name} {array.dtype.str} {array.shape}|".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _read_members(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with Path(path).open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            return dict(archive) if isinstance(archive, np.lib.npyio.NpzFile) else {}
+    except OSError as error:
+        raise CacheError(f"{path} could not be read: {error.strerror or error}") from error
+    # A damaged archive shows itself in as many ways as the zip and npy readers have steps.
+    except Exception as error:
+        raise CacheError(f"{path} is damaged, or no file of pairs: it could not be read as npz") from error
+
+
+def _check_same_spec(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
+    for field in sorted(saved.keys() | wanted.keys()):
+        if saved.get(field) != wanted.get(field):
+            raise CacheError(
+                f"{path} must hold pairs with {field} {wanted.get(field)}; it was drawn with"
+                f" {saved.get(field)} (overwrite replaces it)"
+            )

@@ -1,0 +1,68 @@
+"""Attention and embeddings that the models share.
+
+Shapes in the comments: B pairs, Q queries, K keys, H heads, d width of a head, W = H d width of a token.
+"""
+
+import keras
+import tensorflow as tf
+
+# The logit of a hidden key: far below any visible one, and finite, so that a row of which every key is
+# hidden gives no NaN.
+_HIDDEN = -1e9
+
+
+def masked_softmax(logits: tf.Tensor, may_see: tf.Tensor) -> tf.Tensor:
+    """Softmax over the last axis among the keys where `may_see` is True; a row that sees nothing is all 0."""
+    return tf.nn.softmax(tf.where(may_see, logits, _HIDDEN)) * tf.cast(may_see, logits.dtype)
+
+
+def split_heads(tokens: tf.Tensor, num_heads: int) -> tf.Tensor:
+    """[B,Q,W] -> [B,H,Q,d]."""
+    num_pairs, num_tokens = tf.shape(tokens)[0], tf.shape(tokens)[1]
+    heads = tf.reshape(tokens, [num_pairs, num_tokens, num_heads, tokens.shape[-1] // num_heads])  # [B,Q,H,d]
+    return tf.transpose(heads, [0, 2, 1, 3])
+
+
+def merge_heads(heads: tf.Tensor) -> tf.Tensor:
+    """[B,H,Q,d] -> [B,Q,W]."""
+    num_pairs, num_tokens = tf.shape(heads)[0], tf.shape(heads)[2]
+    tokens = tf.transpose(heads, [0, 2, 1, 3])  # [B,Q,H,d]
+    return tf.reshape(tokens, [num_pairs, num_tokens, heads.shape[1] * heads.shape[3]])
+
+
+class RelationBias(keras.layers.Layer):
+    """A learnt function of |x_i - x_j| and of whether i and j belong to the same series.
+
+    The function is linear in fixed features of the distance d: a constant, d, d^2 / 10 and Gaussian bumps
+    exp(-d^2 / 2 s^2) of `num_bumps` scales s = 0.1, 0.2, 0.4, ...; one set of weights for points of the
+    same series and one for points of different series.  It knows neither where a point is nor which
+    label it has: a model that sees x and labels through it alone is invariant to a shift of x and to a
+    swap of the labels.
+    """
+
+    def __init__(self, num_layers: int, num_heads: int, num_bumps: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.scales = [0.1 * 2.0**i for i in range(num_bumps)]
+
+    def build(self, input_shape: object) -> None:
+        """Make the weights: first the features of different series, then those of the same series."""
+        num_features = 3 + len(self.scales)
+        self.kernel = self.add_weight(
+            shape=(2 * num_features, self.num_layers * self.num_heads),
+            initializer=keras.initializers.RandomNormal(stddev=num_features**-0.5),
+            name="kernel",
+        )
+
+    def call(
+        self, x_query: tf.Tensor, series_query: tf.Tensor, x_key: tf.Tensor, series_key: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """x and series of queries [B,Q] and keys [B,K] -> for every layer, what to add to its logits [B,H,Q,K]."""
+        distance = tf.abs(x_query[:, :, None] - x_key[:, None, :])  # [B,Q,K]
+        bumps = [tf.exp(-0.5 * (distance / scale) ** 2) for scale in self.scales]
+        features = tf.stack([tf.ones_like(distance), distance, distance**2 / 10, *bumps], axis=-1)
+        same = tf.cast(series_query[:, :, None] == series_key[:, None, :], features.dtype)[..., None]
+        bias = tf.concat([features * (1 - same), features * same], axis=-1) @ self.kernel  # [B,Q,K,layers H]
+        bias = tf.transpose(bias, [0, 3, 1, 2])  # [B,layers H,Q,K]
+        return tf.split(bias, self.num_layers, axis=1)

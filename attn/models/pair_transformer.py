@@ -1,0 +1,253 @@
+"""The corrected model: a two-stream transformer that knows which points belong together.
+
+The content stream carries y; the query stream asks for y at a position without seeing it (two streams as
+in Yang et al. 2019, XLNet, section 2.3).  Context points see one another freely; a target sees the context
+and the targets before it.  Attention logits carry a learnt bias of |x_i - x_j| and of same-series, so the
+model depends on x only through distances and on labels only through sameness.  The level of the context
+is taken from y and given back to the mean: a shift of every y shifts the prediction.  Values are read from
+the stream before normalisation, so that no normalisation compresses the level of a series.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from attn import masks
+from attn.layers import RelationBias, masked_softmax, merge_heads, split_heads
+from attn.models.base import Newest, Normal, PairModel, Points, write_slot
+
+# Added to the predicted scale: a tenth of the noise of the shipped processes is far below what any
+# prediction can reach, and keeps the density finite.
+SMALLEST_SCALE = 1e-3
+
+
+@dataclass(frozen=True)
+class PairTransformerConfig:
+    """Sizes: tokens of `width`, split over `num_heads`; `hidden_dim` of the feed-forward layers."""
+
+    kind: Literal["pair_transformer"] = "pair_transformer"
+    width: int = 64
+    num_layers: int = 4
+    num_heads: int = 4
+    hidden_dim: int = 128
+    num_bumps: int = 7
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in ("width", "num_layers", "num_heads", "hidden_dim", "num_bumps"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field} must be at least 1; got {getattr(self, field)}")
+        if self.width % self.num_heads:
+            raise ValueError(f"width must be a multiple of num_heads; got {self.width} and {self.num_heads}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1; got {self.dropout}")
+
+
+class Keys(NamedTuple):
+    """Projected keys and values of one layer: [B,H,K,d] of a context, [B,H,S,T,d] of trajectories."""
+
+    key: tf.Tensor
+    value: tf.Tensor
+
+
+class History(NamedTuple):
+    """The context of B pairs: C points, their keys and values in every layer, and its level [B,1]."""
+
+    x: tf.Tensor
+    series: tf.Tensor
+    valid: tf.Tensor
+    level: tf.Tensor
+    layers: tuple[Keys, ...]
+
+
+class Cache(NamedTuple):
+    """The T slots of S trajectories: x and series [B,T] are common to them, keys and values are not."""
+
+    x: tf.Tensor
+    series: tf.Tensor
+    layers: tuple[Keys, ...]
+
+
+class Block(keras.layers.Layer):
+    """Attention and a feed-forward layer, both residual; queries and keys are normalised, values are not."""
+
+    def __init__(self, config: PairTransformerConfig, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.num_heads = config.num_heads
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-5)
+        self.to_query = keras.layers.Dense(config.width, use_bias=False)
+        self.to_key = keras.layers.Dense(config.width, use_bias=False)
+        self.to_value = keras.layers.Dense(config.width, use_bias=False)
+        self.from_heads = keras.layers.Dense(config.width, use_bias=False)
+        self.norm_hidden = keras.layers.LayerNormalization(epsilon=1e-5)
+        self.to_hidden = keras.layers.Dense(config.hidden_dim, activation="gelu")
+        self.from_hidden = keras.layers.Dense(config.width)
+        self.dropout = keras.layers.Dropout(config.dropout)
+
+    def keys(self, content: tf.Tensor) -> Keys:
+        """[B,K,W] -> keys and values [B,H,K,d]."""
+        key = split_heads(self.to_key(self.norm(content)), self.num_heads)
+        return Keys(key, split_heads(self.to_value(content), self.num_heads))
+
+    def queries(self, tokens: tf.Tensor) -> tf.Tensor:
+        """[B,Q,W] -> [B,H,Q,d], divided by sqrt(d)."""
+        query = split_heads(self.to_query(self.norm(tokens)), self.num_heads)
+        return query * query.shape[-1] ** -0.5
+
+    def gather(self, tokens: tf.Tensor, attended: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Tokens [B,Q,W] plus what their heads attended to [B,H,Q,d], through the feed-forward layer."""
+        tokens += self.dropout(self.from_heads(merge_heads(attended)), training=training)
+        hidden = self.to_hidden(self.norm_hidden(tokens))
+        return tokens + self.dropout(self.from_hidden(hidden), training=training)
+
+
+class PairTransformer(PairModel):
+    """See the head of this file."""
+
+    def __init__(self, config: PairTransformerConfig) -> None:
+        super().__init__(name=config.kind)
+        self.config = config
+        self.embed_value = keras.layers.Dense(config.width)
+        self.embed_query = keras.layers.Dense(config.width, use_bias=False)
+        self.relation = RelationBias(config.num_layers, config.num_heads, config.num_bumps)
+        self.blocks = [Block(config, name=f"block_{i}") for i in range(config.num_layers)]
+        self.head = keras.layers.Dense(2)
+
+    def call(self, points: Points, training: bool = False) -> Normal:
+        """Mean and scale [B,L]; what stands at positions that are not targets means nothing."""
+        queries, _ = self._streams(points, training)
+        return self._predict(queries, _level(points))
+
+    def attention(self, points: Points) -> tf.Tensor:
+        """The weights of the query stream [layers,B,H,L,L]."""
+        _, weights = self._streams(points, training=False)
+        return tf.stack(weights)
+
+    def _streams(self, points: Points, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The last query stream [B,L,W], and the attention of its layers [B,H,L,L] each."""
+        length = tf.shape(points.x)[1]
+        content = self.embed_value((points.y - _level(points))[..., None])  # [B,L,W]
+        tokens = tf.concat([content, self._empty_queries(points.x)], axis=1)  # [B,2L,W]: content, queries
+        may_see = tf.concat(
+            [masks.context_and_earlier(points.valid, points.num_context), masks.earlier(points.valid)], axis=1
+        )[:, None]  # [B,1,2L,K]
+        biases = self.relation(points.x, points.series, points.x, points.series)
+        weights = []
+        for block, bias in zip(self.blocks, biases, strict=True):
+            keys = block.keys(tokens[:, :length])
+            logits = tf.matmul(block.queries(tokens), keys.key, transpose_b=True)  # [B,H,2L,K]
+            attention = masked_softmax(logits + tf.tile(bias, [1, 1, 2, 1]), may_see)
+            tokens = block.gather(tokens, attention @ keys.value, training)
+            weights.append(attention[:, :, length:])
+        return tokens[:, length:], weights
+
+    def prefill(self, points: Points) -> History:
+        """One pass of the content stream over the context."""
+        level = _level(points)
+        content = self.embed_value((points.y - level)[..., None])  # [B,C,W]
+        may_see = points.valid[:, None, None, :]
+        layers = []
+        biases = self.relation(points.x, points.series, points.x, points.series)
+        for block, bias in zip(self.blocks, biases, strict=True):
+            keys = block.keys(content)
+            layers.append(keys)
+            logits = tf.matmul(block.queries(content), keys.key, transpose_b=True)  # [B,H,C,C]
+            content = block.gather(content, masked_softmax(logits + bias, may_see) @ keys.value)
+        return History(points.x, points.series, points.valid, level, tuple(layers))
+
+    def empty_cache(self, num_pairs: int, num_samples: int, num_slots: int) -> Cache:
+        """Zeros: a slot is not read before it is written."""
+        heads, width = self.config.num_heads, self.config.width // self.config.num_heads
+        empty = tf.zeros([num_pairs, heads, num_samples, num_slots, width])
+        layers = tuple(Keys(empty, empty) for _ in self.blocks)
+        return Cache(tf.zeros([num_pairs, num_slots]), tf.zeros([num_pairs, num_slots], tf.int32), layers)
+
+    def step(
+        self,
+        history: History,
+        cache: Cache,
+        number: tf.Tensor,
+        newest: Newest,
+        x_next: tf.Tensor,
+        series_next: tf.Tensor,
+    ) -> tuple[Normal, Cache]:
+        """Two tokens a trajectory in one pass: the content of the newest point, and the query for the next."""
+        num_pairs, num_samples = newest.y.shape
+        num_slots = cache.x.shape[1]
+        slot = (number - 1) % num_slots  # at number 0 nothing is appended: the last slot holds a dummy unseen
+        x_slots = write_slot(cache.x, slot, newest.x, axis=1)
+        series_slots = write_slot(cache.series, slot, newest.series, axis=1)
+        x, series = (
+            tf.concat([newest.x, x_next], axis=1),
+            tf.concat([newest.series, series_next], axis=1),
+        )  # [B,2]
+        to_context = self.relation(x, series, history.x, history.series)
+        to_slots = self.relation(x, series, x_slots, series_slots)
+        may_see = tf.concat(
+            [
+                tf.repeat(history.valid, 1, axis=0),
+                tf.tile(masks.written(num_slots, number)[None], [num_pairs, 1]),
+            ],
+            axis=1,
+        )[:, None, None, None, :]  # [B,1,1,1,C+T]
+        content = self.embed_value((newest.y - history.level)[..., None])  # [B,S,W]
+        tokens = tf.stack([content, self._empty_queries(newest.y)], axis=2)  # [B,S,2,W]
+        tokens = tf.reshape(tokens, [num_pairs, 2 * num_samples, self.config.width])
+        layers = []
+        for i, block in enumerate(self.blocks):
+            added = block.keys(tokens[:, ::2])  # [B,H,S,d]
+            slots = Keys(
+                write_slot(cache.layers[i].key, slot, added.key[:, :, :, None], axis=3),
+                write_slot(cache.layers[i].value, slot, added.value[:, :, :, None], axis=3),
+            )  # [B,H,S,T,d]
+            layers.append(slots)
+            attended = _attend_twice(
+                block.queries(tokens), history.layers[i], slots, to_context[i], to_slots[i], may_see
+            )
+            tokens = block.gather(tokens, attended)
+        prediction = self._predict(tokens[:, 1::2], history.level)
+        return prediction, Cache(x_slots, series_slots, tuple(layers))
+
+    def _empty_queries(self, like: tf.Tensor) -> tf.Tensor:
+        """The same learnt token for every element of `like` [B,Q] -> [B,Q,W]."""
+        return self.embed_query(tf.ones_like(like)[..., None])
+
+    def _predict(self, queries: tf.Tensor, level: tf.Tensor) -> Normal:
+        """[B,Q,W] -> mean and scale [B,Q]."""
+        mean, raw_scale = tf.unstack(self.head(queries), axis=-1)
+        return Normal(mean + level, tf.nn.softplus(raw_scale) + SMALLEST_SCALE)
+
+
+def _level(points: Points) -> tf.Tensor:
+    """The mean of the observed y of each pair [B,1]."""
+    observed = tf.cast(points.is_context, points.y.dtype)
+    return tf.reduce_sum(points.y * observed, axis=1, keepdims=True) / tf.reduce_sum(
+        observed, axis=1, keepdims=True
+    )
+
+
+def _attend_twice(
+    queries: tf.Tensor,
+    context: Keys,
+    slots: Keys,
+    to_context: tf.Tensor,
+    to_slots: tf.Tensor,
+    may_see: tf.Tensor,
+) -> tf.Tensor:
+    """Queries [B,H,2S,d] over the shared context and each trajectory's own slots, one softmax -> [B,H,2S,d]."""
+    num_pairs, num_heads, num_slots = slots.key.shape[0], slots.key.shape[1], slots.key.shape[3]
+    num_samples, width = slots.key.shape[2], slots.key.shape[4]
+    num_context = context.key.shape[2]
+    by_trajectory = [num_pairs, num_heads, num_samples, 2, -1]
+    over_context = tf.matmul(queries, context.key, transpose_b=True)  # [B,H,2S,C]
+    over_context = tf.reshape(over_context, by_trajectory) + to_context[:, :, None]  # [B,H,S,2,C]
+    over_slots = tf.matmul(tf.reshape(queries, by_trajectory), slots.key, transpose_b=True)  # [B,H,S,2,T]
+    over_slots += to_slots[:, :, None]
+    weights = masked_softmax(tf.concat([over_context, over_slots], axis=-1), may_see)
+    flat = [num_pairs, num_heads, 2 * num_samples]
+    from_context = tf.reshape(weights[..., :num_context], [*flat, num_context]) @ context.value
+    from_slots = tf.reshape(weights[..., num_context:] @ slots.value, [*flat, width])
+    del num_slots
+    return from_context + from_slots

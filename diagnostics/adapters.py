@@ -1,0 +1,153 @@
+"""Subjects: the exact posterior, our own models, and any that a name or a module leads to."""
+
+import importlib
+import json
+import os
+import sys
+from dataclasses import asdict, replace
+from typing import Self
+
+import numpy as np
+import tensorflow as tf
+
+from attn import rollout as inference
+from attn.models.base import Points
+from attn.processes import PairProcess
+from attn.runs import Run, RunError, find_run, load_run
+from attn.types import Attention, Batch, Floats, Ints, Prediction, Rollout
+from diagnostics import measures
+from diagnostics.ask import SubjectError
+from diagnostics.subject import Subject
+
+
+class OracleSubject:
+    """The exact posterior of a process: the subject that every check must pass."""
+
+    def __init__(self, process: PairProcess, name: str = "oracle") -> None:
+        self.process = process
+        self.name = name
+
+    def teacher_force(self, batch: Batch) -> Prediction:
+        """Every target given all points before it, exactly."""
+        return self.process.posterior(batch)
+
+    def predict_next(self, history: Batch, x_next: Floats, series_next: Ints) -> Prediction:
+        """The point after the history, exactly."""
+        extended = _append(history, x_next, series_next)
+        posterior = self.process.posterior(extended)
+        return Prediction(posterior.mean[:, -1:], posterior.scale[:, -1:])
+
+    def rollout(
+        self, batch: Batch, num_samples: int, rng: np.random.Generator, feed: str = "sample"
+    ) -> Rollout:
+        """Draws from the joint posterior; with feed = `mean`, every point given the means before it."""
+        blind = replace(batch, y=np.where(batch.is_target, 0.0, batch.y))
+        if feed == "sample":
+            return self.process.rollout(blind, num_samples, rng)
+        mean = np.where(batch.is_target, self.process.forecast(blind).mean, batch.y)
+        scale = np.where(batch.is_target, self.process.posterior(blind).scale, 0.0)
+        shape = (num_samples, *batch.x.shape)
+        mean, scale = np.broadcast_to(mean, shape), np.broadcast_to(scale, shape)
+        return Rollout(mean, mean, scale)
+
+    def loss(self, batch: Batch) -> float:
+        """Negative log density of a target, nats, averaged over the targets of the batch."""
+        prediction = self.teacher_force(batch)
+        nll = measures.negative_log_likelihood(prediction.mean, prediction.scale, batch.y)
+        return float(nll[batch.is_target].mean())
+
+    def reload(self) -> Self:
+        """The same process from its JSON form."""
+        return type(self)(PairProcess(**json.loads(json.dumps(asdict(self.process)))), self.name)
+
+
+def _append(history: Batch, x_next: Floats, series_next: Ints) -> Batch:
+    """The history with one more column, the point that is to be predicted; its y is unknown (0)."""
+    ones = np.ones((history.num_pairs, 1), bool)
+    return Batch(
+        np.concatenate([history.x, x_next[:, None]], axis=1),
+        np.concatenate([history.series, series_next[:, None]], axis=1),
+        np.concatenate([history.y, np.zeros((history.num_pairs, 1))], axis=1),
+        np.concatenate([history.valid, ones], axis=1),
+        history.num_context,
+    )
+
+
+class AttnSubject:
+    """A trained run of this package."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.name = run.name
+        self.process = run.process
+        self._loss_of = tf.function(
+            lambda points: run.model.loss_of(points, run.model(points)), reduce_retracing=True
+        )
+
+    def teacher_force(self, batch: Batch) -> Prediction:
+        """One parallel pass, as in training."""
+        return inference.teacher_force(self.run.model, batch)
+
+    def predict_next(self, history: Batch, x_next: Floats, series_next: Ints) -> Prediction:
+        """One step of inference."""
+        return inference.predict_next(self.run.model, history, x_next, series_next)
+
+    def rollout(
+        self, batch: Batch, num_samples: int, rng: np.random.Generator, feed: str = "sample"
+    ) -> Rollout:
+        """Free running, as `attn infer` does it."""
+        return inference.rollout(self.run.model, batch, num_samples, rng, feed)
+
+    def attention(self, batch: Batch) -> Attention:
+        """The weights of every layer and head."""
+        return inference.attention(self.run.model, batch)
+
+    def loss(self, batch: Batch) -> float:
+        """What training minimises, with dropout off."""
+        points = Points(
+            x=tf.constant(batch.x, tf.float32),
+            series=tf.constant(batch.series, tf.int32),
+            y=tf.constant(batch.y, tf.float32),
+            valid=tf.constant(batch.valid),
+            num_context=tf.constant(batch.num_context, tf.int32),
+        )
+        return float(self._loss_of(points))
+
+    def reload(self) -> Self:
+        """The run as it stands on disk."""
+        return type(self)(load_run(self.run.directory))
+
+
+def load_subject(spec: str) -> Subject:
+    """A subject by the name of a shipped run, the directory of a run, or `package.module:factory`.
+
+    The factory is called without arguments; a subject that is not a function is taken as it is.
+    Raises SubjectError, in one sentence, where nothing usable is found.
+    """
+    if ":" in spec and not os.path.exists(spec):
+        return _from_factory(spec)
+    try:
+        return AttnSubject(load_run(find_run(spec)))
+    except RunError as error:
+        raise SubjectError(str(error)) from error
+
+
+def _from_factory(spec: str) -> Subject:
+    module_name, _, attribute = spec.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # as `python -m` does: a module beside the user is found
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+        subject = found if isinstance(found, Subject) and not isinstance(found, type) else found()
+    except Exception as error:
+        said = (str(error).strip().splitlines() or ["no message"])[0]
+        raise SubjectError(
+            f"subject must name a factory that can be imported and called; got {spec!r}"
+            f" ({type(error).__name__}: {said})"
+        ) from error
+    if not isinstance(subject, Subject):
+        raise SubjectError(
+            "subject must have name, teacher_force and predict_next;"
+            f" got {type(subject).__name__} from {spec!r}"
+        )
+    return subject

@@ -1,0 +1,89 @@
+"""From the pattern of results to ranked causes, and the verdict in words.
+
+A failed check speaks for each of its suspects: with weight 1 for the first, 1/2 for the second, 1/3 for the
+third, and so on; causes are ordered by the sum.  A fault is struck off when the check that it could not have
+passed has passed.  A fault of the architecture is thus named before the drop that it produces, because its
+own check and those of the drop speak together.
+"""
+
+from collections.abc import Sequence, Set
+
+from diagnostics.causes import FAULTS
+from diagnostics.result import Cause, CheckResult, Diagnosis, Measure, Symptom
+
+NUM_CAUSES = 5
+# Above this drift fraction (its whole interval) a drop is called present; as in the checks of the boundary.
+DRIFT_OF_A_DROP = 0.05
+BOUNDARY_CHECKS = ("no_drift_at_the_first_target", "no_drift_later")
+
+
+def diagnose(results: Sequence[CheckResult], symptom: Symptom | None = None) -> Diagnosis:
+    """Rank the causes of `results`, and word the verdict; `symptom` gives it figures."""
+    passed = {result.check for result in results if result.status == "passed"}
+    failed = [result for result in results if result.status == "failed"]
+    causes = _rank(failed, passed)
+    return Diagnosis(verdict=f"{_drop(results, symptom)} {_reason(results, causes)}", causes=causes)
+
+
+def _rank(failed: Sequence[CheckResult], passed: Set[str]) -> tuple[Cause, ...]:
+    score: dict[str, float] = {}
+    for result in failed:
+        for place, fault in enumerate(result.suspects, start=1):
+            if FAULTS[fault].refuted_by not in passed:
+                score[fault] = score.get(fault, 0.0) + 1 / place
+    ranked = sorted(score, key=lambda fault: -score[fault])
+    return tuple(_cause(fault, failed) for fault in ranked[:NUM_CAUSES])
+
+
+def _cause(fault: str, failed: Sequence[CheckResult]) -> Cause:
+    # the checks that name it earliest are its best evidence
+    naming = [result for result in failed if fault in result.suspects]
+    naming.sort(key=lambda result: result.suspects.index(fault))
+    known = FAULTS[fault]
+    return Cause(
+        fault=fault,
+        family=known.family,
+        title=known.title[0].upper() + known.title[1:],
+        evidence=tuple(f"{result.check}: {result.detail}" for result in naming),
+        mend=known.mend,
+        confirm=tuple(result.check for result in naming),
+    )
+
+
+def _drop(results: Sequence[CheckResult], symptom: Symptom | None) -> str:
+    """The first sentence: whether there is a drop at the boundary."""
+    measures = {measure.name: measure for measure in symptom.measures} if symptom else {}
+    if "drift_first" in measures and "drift_later" in measures:
+        first, later = measures["drift_first"], measures["drift_later"]
+        figures = f"(drift fraction {_figure(first)} at the first target, {_figure(later)} later)"
+        if _is_drop(first) or _is_drop(later):
+            return f"The forecast leaves the level of B at the boundary {figures}."
+        return f"There is no drop at the boundary {figures}."
+    status = {result.check: result.status for result in results}
+    found = [status.get(name) for name in BOUNDARY_CHECKS]
+    if "failed" in found or "expected_failure" in found:
+        return "The forecast leaves the level of B at the boundary."
+    if found == ["passed", "passed"]:
+        return "There is no drop at the boundary."
+    return "Whether there is a drop at the boundary was not measured."
+
+
+def _is_drop(measure: Measure) -> bool:
+    return measure.low > DRIFT_OF_A_DROP or measure.high < -DRIFT_OF_A_DROP
+
+
+def _figure(measure: Measure) -> str:
+    return f"{measure.value:.2f} [{measure.low:.2f}, {measure.high:.2f}]"
+
+
+def _reason(results: Sequence[CheckResult], causes: Sequence[Cause]) -> str:
+    """The second sentence: the first cause, or that nothing was found."""
+    counts = {status: sum(result.status == status for result in results) for status in ("passed", "failed")}
+    unanswered = len(results) - sum(counts.values())
+    left = f"; {unanswered} gave no verdict" if unanswered else ""
+    if causes:
+        title = causes[0].title[0].lower() + causes[0].title[1:]
+        return f"First cause: {title} ({counts['failed']} of {len(results)} checks failed{left})."
+    if counts["failed"]:
+        return f"{counts['failed']} of {len(results)} checks failed without a known cause{left}."
+    return f"{counts['passed']} of {len(results)} checks passed{left}."
