@@ -1,0 +1,64 @@
+"""The models: their configurations, presets, and how one is built."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from attn.models.base import PairModel, Points
+from attn.models.historic import Historic, HistoricConfig
+from attn.models.pair_transformer import PairTransformer, PairTransformerConfig
+
+ModelConfig = HistoricConfig | PairTransformerConfig
+
+PRESETS: dict[str, ModelConfig] = {
+    "historic": HistoricConfig(),
+    "historic_full": HistoricConfig(width=512, num_heads=32, layer_dims=(256, 64, 32), bin_width=0.05),
+    "pair_transformer": PairTransformerConfig(),
+}
+_CONFIGS: dict[str, type[HistoricConfig] | type[PairTransformerConfig]] = {
+    "historic": HistoricConfig,
+    "pair_transformer": PairTransformerConfig,
+}
+
+
+def model_config(values: Mapping[str, Any]) -> ModelConfig:
+    """The configuration from its JSON form; raises ValueError for an unknown kind, field or value."""
+    kind = values.get("kind")
+    if kind not in _CONFIGS:
+        raise ValueError(f"the kind of a model must be one of {', '.join(_CONFIGS)}; got {kind!r}")
+    known = {field.name for field in fields(_CONFIGS[kind])}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"a {kind} model has the fields {', '.join(sorted(known))}; got {', '.join(unknown)}")
+    listed = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return _CONFIGS[kind](**listed)
+
+
+def build_model(config: ModelConfig, seed: int) -> PairModel:
+    """A model with weights drawn from `seed`; float32."""
+    model = Historic(config) if isinstance(config, HistoricConfig) else PairTransformer(config)
+    model(
+        Points(
+            x=tf.zeros([1, 2]),
+            series=tf.zeros([1, 2], tf.int32),
+            y=tf.zeros([1, 2]),
+            valid=tf.ones([1, 2], tf.bool),
+            num_context=tf.ones([1], tf.int32),
+        )
+    )
+    _draw_weights(model, np.random.default_rng(seed))
+    return model
+
+
+def _draw_weights(model: PairModel, rng: np.random.Generator) -> None:
+    """Glorot uniform for every matrix (Glorot and Bengio 2010, equation 16); vectors keep their 0 or 1.
+
+    Keras would draw them from its global generator; here a seed decides alone.
+    """
+    for weight in model.trainable_variables:
+        if len(weight.shape) == 2:
+            limit = np.sqrt(6 / sum(weight.shape))
+            weight.assign(rng.uniform(-limit, limit, weight.shape).astype(np.float32))

@@ -52,6 +52,10 @@ class PairModel(keras.Model):
     `cache` what the trajectories append; both are nests of tensors that only the model reads.
     """
 
+    def build(self, input_shape: object = None) -> None:
+        """Nothing to make here: every layer makes its weights when it is first called."""
+        self.built = True
+
     def call(self, points: Points, training: bool = False) -> Normal:
         """Mean and scale [B,L]; what stands at positions that are not targets means nothing."""
         raise NotImplementedError

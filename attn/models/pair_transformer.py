@@ -76,14 +76,14 @@ class Block(keras.layers.Layer):
     def __init__(self, config: PairTransformerConfig, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.num_heads = config.num_heads
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-5)
-        self.to_query = keras.layers.Dense(config.width, use_bias=False)
-        self.to_key = keras.layers.Dense(config.width, use_bias=False)
-        self.to_value = keras.layers.Dense(config.width, use_bias=False)
-        self.from_heads = keras.layers.Dense(config.width, use_bias=False)
-        self.norm_hidden = keras.layers.LayerNormalization(epsilon=1e-5)
-        self.to_hidden = keras.layers.Dense(config.hidden_dim, activation="gelu")
-        self.from_hidden = keras.layers.Dense(config.width)
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
+        self.to_query = keras.layers.Dense(config.width, use_bias=False, name="to_query")
+        self.to_key = keras.layers.Dense(config.width, use_bias=False, name="to_key")
+        self.to_value = keras.layers.Dense(config.width, use_bias=False, name="to_value")
+        self.from_heads = keras.layers.Dense(config.width, use_bias=False, name="from_heads")
+        self.norm_hidden = keras.layers.LayerNormalization(epsilon=1e-5, name="norm_hidden")
+        self.to_hidden = keras.layers.Dense(config.hidden_dim, activation="gelu", name="to_hidden")
+        self.from_hidden = keras.layers.Dense(config.width, name="from_hidden")
         self.dropout = keras.layers.Dropout(config.dropout)
 
     def keys(self, content: tf.Tensor) -> Keys:
@@ -109,11 +109,11 @@ class PairTransformer(PairModel):
     def __init__(self, config: PairTransformerConfig) -> None:
         super().__init__(name=config.kind)
         self.config = config
-        self.embed_value = keras.layers.Dense(config.width)
-        self.embed_query = keras.layers.Dense(config.width, use_bias=False)
-        self.relation = RelationBias(config.num_layers, config.num_heads, config.num_bumps)
+        self.embed_value = keras.layers.Dense(config.width, name="embed_value")
+        self.embed_query = keras.layers.Dense(config.width, use_bias=False, name="embed_query")
+        self.relation = RelationBias(config.num_layers, config.num_heads, config.num_bumps, name="relation")
         self.blocks = [Block(config, name=f"block_{i}") for i in range(config.num_layers)]
-        self.head = keras.layers.Dense(2)
+        self.head = keras.layers.Dense(2, name="head")
 
     def call(self, points: Points, training: bool = False) -> Normal:
         """Mean and scale [B,L]; what stands at positions that are not targets means nothing."""
@@ -187,7 +187,7 @@ class PairTransformer(PairModel):
         to_slots = self.relation(x, series, x_slots, series_slots)
         may_see = tf.concat(
             [
-                tf.repeat(history.valid, 1, axis=0),
+                history.valid,
                 tf.tile(masks.written(num_slots, number)[None], [num_pairs, 1]),
             ],
             axis=1,
@@ -237,8 +237,7 @@ def _attend_twice(
     may_see: tf.Tensor,
 ) -> tf.Tensor:
     """Queries [B,H,2S,d] over the shared context and each trajectory's own slots, one softmax -> [B,H,2S,d]."""
-    num_pairs, num_heads, num_slots = slots.key.shape[0], slots.key.shape[1], slots.key.shape[3]
-    num_samples, width = slots.key.shape[2], slots.key.shape[4]
+    num_pairs, num_heads, num_samples, _, width = slots.key.shape
     num_context = context.key.shape[2]
     by_trajectory = [num_pairs, num_heads, num_samples, 2, -1]
     over_context = tf.matmul(queries, context.key, transpose_b=True)  # [B,H,2S,C]
@@ -249,5 +248,4 @@ def _attend_twice(
     flat = [num_pairs, num_heads, 2 * num_samples]
     from_context = tf.reshape(weights[..., :num_context], [*flat, num_context]) @ context.value
     from_slots = tf.reshape(weights[..., num_context:] @ slots.value, [*flat, width])
-    del num_slots
     return from_context + from_slots

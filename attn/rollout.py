@@ -1,0 +1,242 @@
+"""Inference: the parallel pass, one step, and the only loop that feeds predictions back.
+
+Everything is numpy outside and float32 inside, compiled once per shape.  Rows are padded to few different
+shapes so that a longer history does not compile again, and cut into chunks that bound the memory.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from attn.models.base import Newest, Normal, PairModel, Points
+from attn.types import Attention, Batch, Bools, Floats, Ints, Prediction, Rollout
+
+FEEDS = ("sample", "mean")
+# Rows of trajectories in one pass: at 100 points and width 64 this holds the cache below 1 GiB.
+_CHUNK_ROWS = 128
+_CHUNK_TRAJECTORIES = 1024
+# Context and targets are padded to a multiple of this many points.
+_BLOCK = 8
+
+
+def to_points(batch: Batch) -> Points:
+    """The batch as float32 tensors; padding is set to 0, whatever it holds."""
+    return Points(
+        x=tf.constant(np.where(batch.valid, batch.x, 0), tf.float32),
+        series=tf.constant(np.where(batch.valid, batch.series, 0), tf.int32),
+        y=tf.constant(np.where(batch.valid, batch.y, 0), tf.float32),
+        valid=tf.constant(batch.valid),
+        num_context=tf.constant(batch.num_context, tf.int32),
+    )
+
+
+def teacher_force(model: PairModel, batch: Batch) -> Prediction:
+    """One parallel pass with the true past: mean and scale [B,L] float32, NaN where no target is."""
+    parts = [_forward(model, to_points(rows)) for rows in _chunks(batch, _CHUNK_ROWS)]
+    mean, scale = (np.concatenate([part[i].numpy() for part in parts])[: batch.num_pairs] for i in (0, 1))
+    return Prediction(*(np.where(batch.is_target, values, np.float32(np.nan)) for values in (mean, scale)))
+
+
+def attention(model: PairModel, batch: Batch) -> Attention:
+    """Where each target looked [layers,B,H,L,L]; rows of positions that are not targets are 0."""
+    parts = [_attention(model, to_points(rows)).numpy() for rows in _chunks(batch, _CHUNK_ROWS)]
+    weights = np.concatenate(parts, axis=1)[:, : batch.num_pairs]
+    positions = np.arange(batch.num_points)
+    return Attention(weights * batch.is_target[None, :, None, :, None], positions, positions)
+
+
+def predict_next(model: PairModel, history: Batch, x_next: Floats, series_next: Ints) -> Prediction:
+    """The point after `history` at x_next, series_next [B]: mean and scale [B,1] float32.
+
+    Takes the path of a rollout: the context is read once, then every later point of the history is fed
+    as if it had been predicted, and the last prediction is what comes back.
+    """
+    layout = _Layout.of(history)
+    num_given = layout.is_target.sum(axis=1)
+    width = _round_up(int(num_given.max()) + 1)
+    x, series, given = (np.zeros((history.num_pairs, width), dtype) for dtype in (np.float32, np.int32, np.float32))
+    filled = layout.is_target.shape[1]
+    x[:, :filled], series[:, :filled], given[:, :filled] = layout.x, layout.series, layout.y
+    row = np.arange(history.num_pairs)
+    x[row, num_given], series[row, num_given] = x_next, series_next
+    steps = _Steps(x, series, given[:, None], num_given, np.zeros((history.num_pairs, 1, width), np.float32))
+    written = _run(model, layout.context, steps)
+    return Prediction(*(values[row, 0, num_given][:, None] for values in (written.mean, written.scale)))
+
+
+def rollout(
+    model: PairModel, batch: Batch, num_samples: int, rng: np.random.Generator, feed: str = "sample"
+) -> Rollout:
+    """Write the targets of every row one after the other, S = `num_samples` times: [S,B,L] float32.
+
+    feed = `sample` feeds back a draw from each prediction, `mean` its mean.  The y of targets is not read.
+    Raises ValueError for another feed or no samples.
+    """
+    if feed not in FEEDS:
+        raise ValueError(f"feed must be one of {', '.join(FEEDS)}; got {feed!r}")
+    if num_samples < 1:
+        raise ValueError(f"num_samples must be at least 1; got {num_samples}")
+    layout = _Layout.of(batch)
+    num_targets = layout.is_target.shape[1]
+    shape = (batch.num_pairs, num_samples, num_targets)
+    noise = rng.standard_normal(shape, np.float32) if feed == "sample" else np.zeros(shape, np.float32)
+    unknown = np.zeros((batch.num_pairs, 1, num_targets), np.float32)
+    steps = _Steps(layout.x, layout.series, unknown, np.zeros(batch.num_pairs, np.int32), noise)
+    written = _run(model, layout.context, steps)
+    samples, mean, scale = (
+        layout.place(np.moveaxis(values, 1, 0), elsewhere)
+        for values, elsewhere in ((written.samples, batch.y), (written.mean, batch.y), (written.scale, 0.0))
+    )
+    return Rollout(samples, mean, scale)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """A batch cut in two: the context [B,C], and the targets [B,T] moved to the left."""
+
+    batch: Batch
+    context: Batch
+    order: Ints
+    is_target: Bools
+    x: Floats
+    series: Ints
+    y: Floats
+
+    @classmethod
+    def of(cls, batch: Batch) -> "_Layout":
+        num_targets = _round_up(max(1, int(batch.is_target.sum(axis=1).max())))
+        order = _columns(batch.is_target, num_targets)
+        is_target = _take(batch.is_target, order)
+        x, series, y = (np.where(is_target, _take(part, order), 0) for part in (batch.x, batch.series, batch.y))
+        seen = _columns(batch.is_context, _round_up(int(batch.is_context.sum(axis=1).max())))
+        is_context = _take(batch.is_context, seen)
+        columns = (np.where(is_context, _take(part, seen), 0) for part in (batch.x, batch.series, batch.y))
+        num_context = np.full(batch.num_pairs, seen.shape[1])
+        context = Batch(*columns, is_context, num_context)
+        return cls(batch, context, order, is_target, x, series, y)
+
+    def place(self, values: Floats, in_context: Floats | float) -> Floats:
+        """values [S,B,T] at the positions of the targets [S,B,L]; `in_context` at those of the context."""
+        nan = np.float32(np.nan)
+        full = np.where(self.batch.is_context, in_context, nan).astype(np.float32)
+        full = np.broadcast_to(full, (values.shape[0], *self.batch.x.shape)).copy()
+        row, slot = np.nonzero(self.is_target)
+        full[:, row, self.order[row, slot]] = values[:, row, slot]
+        return full
+
+
+def _columns(chosen: Bools, width: int) -> Ints:
+    """Indices of the first `width` columns when the chosen ones move to the left, order kept [B,width].
+
+    Where a row has fewer columns than `width` the last is repeated; a mask taken with it is False there.
+    """
+    order = np.argsort(~chosen, axis=1, kind="stable")
+    missing = max(0, width - order.shape[1])
+    return np.pad(order, ((0, 0), (0, missing)), constant_values=-1)[:, :width]
+
+
+def _take(values: np.ndarray, columns: Ints) -> np.ndarray:
+    taken = np.take_along_axis(values, np.maximum(columns, 0), axis=1)
+    return taken & (columns >= 0) if values.dtype == bool else taken
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """What a run of T steps needs: x, series [B,T]; the y of the first `num_given` [B] steps is fed from
+    `given` [B,1,T], the others from the prediction and `noise` [B,S,T]."""
+
+    x: Floats
+    series: Ints
+    given: Floats
+    num_given: Ints
+    noise: Floats
+
+    def rows(self, rows: slice) -> tuple[np.ndarray, ...]:
+        return self.x[rows], self.series[rows], self.given[rows], self.num_given[rows], self.noise[rows]
+
+
+@dataclass(frozen=True, eq=False)
+class _Written:
+    """What came out of the loop, each [B,S,T]."""
+
+    samples: Floats
+    mean: Floats
+    scale: Floats
+
+
+def _run(model: PairModel, context: Batch, steps: _Steps) -> _Written:
+    num_rows = max(1, min(_CHUNK_ROWS, _CHUNK_TRAJECTORIES // steps.noise.shape[1]))
+    parts = []
+    for start in range(0, context.num_pairs, num_rows):
+        rows = slice(start, start + num_rows)
+        x, series, given, num_given, noise = steps.rows(rows)
+        parts.append(
+            _free_run(
+                model,
+                to_points(context.rows(rows)),
+                tf.constant(x, tf.float32),
+                tf.constant(series, tf.int32),
+                tf.constant(given, tf.float32),
+                tf.constant(num_given, tf.int32),
+                tf.constant(noise, tf.float32),
+            )
+        )
+    return _Written(*(np.concatenate([part[i].numpy() for part in parts]) for i in range(3)))
+
+
+def _chunks(batch: Batch, num_rows: int) -> Iterator[Batch]:
+    """Batches of equal size; the last one repeats the last row."""
+    if batch.num_pairs <= num_rows:
+        yield batch
+        return
+    for start in range(0, batch.num_pairs, num_rows):
+        yield batch.rows(np.minimum(np.arange(start, start + num_rows), batch.num_pairs - 1))
+
+
+def _round_up(count: int) -> int:
+    return -(-count // _BLOCK) * _BLOCK
+
+
+@tf.function
+def _forward(model: PairModel, points: Points) -> Normal:
+    return model(points)
+
+
+@tf.function
+def _attention(model: PairModel, points: Points) -> tf.Tensor:
+    return model.attention(points)
+
+
+@tf.function
+def _free_run(
+    model: PairModel,
+    context: Points,
+    x: tf.Tensor,
+    series: tf.Tensor,
+    given: tf.Tensor,
+    num_given: tf.Tensor,
+    noise: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """samples, mean, scale, each [B,S,T]; see `_Steps`."""
+    num_pairs, num_samples, num_steps = noise.shape
+    history = model.prefill(context)
+    cache = model.empty_cache(num_pairs, num_samples, num_steps)
+    y = tf.zeros([num_pairs, num_samples])
+    written = tuple(tf.TensorArray(tf.float32, num_steps) for _ in range(3))
+    for step in tf.range(num_steps):
+        last = tf.maximum(step - 1, 0)
+        newest = Newest(_column(x, last), _column(series, last), y)
+        prediction, cache = model.step(history, cache, step, newest, _column(x, step), _column(series, step))
+        y = prediction.mean + prediction.scale * noise[:, :, step]
+        y = tf.where((step < num_given)[:, None], given[:, :, step], y)
+        parts = (y, prediction.mean, prediction.scale)
+        written = tuple(array.write(step, part) for array, part in zip(written, parts, strict=True))
+    samples, mean, scale = (tf.transpose(array.stack(), [1, 2, 0]) for array in written)  # [T,B,S] -> [B,S,T]
+    return samples, mean, scale
+
+
+def _column(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """values [B,T] -> [B,1]."""
+    return values[:, index][:, None]
