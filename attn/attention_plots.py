@@ -5,7 +5,7 @@ which it gives most weight, and the 10 keys with most votes are drawn in orange.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -65,10 +65,9 @@ def plot_attention(
         axes.plot(x[before], written[before], "D", color=GOLDEN, markersize=4, label="fed back")
     weights = attention.weights[:, row, :, query[0]].reshape(-1, attention.weights.shape[-1])  # [layers H,K]
     _plot_keys(axes, x, written, weights, attention.key_positions)
-    axes.plot(
-        x[position], written[position], "*", color=GREEN, markersize=15, markeredgecolor="white", label="predicted"
-    )
-    return finish(axes, inference.x_name, inference.y_name)
+    star: dict[str, Any] = {"color": GREEN, "markersize": 15, "markeredgecolor": "white", "linestyle": "none"}
+    axes.plot(x[position], written[position], marker="*", label="predicted", **star)
+    return finish(axes, inference.x_name, inference.y_name, is_legend_beside=True)
 
 
 def attention_figures(
@@ -82,7 +81,6 @@ def attention_figures(
         figure = new_figure(size=(10, 5.5))
         axes = plot_attention(figure.axes[0], inference, attention, row, position, trajectory)
         axes.set_ylim(low, high)
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False)
         axes.set_title(plain(f"{title}, step {step} of {len(positions)}"))
         yield figure
 
@@ -103,10 +101,9 @@ def _plot_keys(axes: Axes, x: Floats, y: Floats, weights: Floats, key_positions:
     keys = most_voted(weights)
     share = weights.mean(axis=0)[keys]
     places = key_positions[keys]
-    size = 40 + 260 * share / max(float(share.max(initial=0.0)), 1e-12)
-    axes.scatter(
-        x[places], y[places], s=size, facecolor="none", edgecolor=ORANGE, linewidth=2.2, label="most attention"
-    )
+    size = 30 + 120 * share / max(float(share.max(initial=0.0)), 1e-12)
+    ring: dict[str, Any] = {"facecolor": "none", "edgecolor": ORANGE, "linewidth": 2.2}
+    axes.scatter(x[places], y[places], s=size, label="most attention", **ring)
 
 
 def _range_of_y(inference: Inference, row: int, trajectory: int) -> tuple[float, float]:

@@ -4,7 +4,8 @@ Colours can be told apart with any colour vision, and no two kinds of points sha
 made without pyplot: no state of a program that uses this package is touched.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -36,6 +37,17 @@ class Inference:
     series_names: tuple[str, str] = ("series 0", "series 1")
     x_name: str = "x"
     y_name: str = "y"
+
+    def only(self, row: int) -> Self:
+        """The same for one pair alone."""
+        pick = slice(row, row + 1)
+        rollout, exact = self.rollout, self.exact
+        return replace(
+            self,
+            batch=self.batch.rows(pick),
+            rollout=Rollout(rollout.samples[:, pick], rollout.mean[:, pick], rollout.scale[:, pick]),
+            exact=None if exact is None else Prediction(exact.mean[pick], exact.scale[pick]),
+        )
 
     def predicted_series(self, row: int) -> int:
         """The series that is continued in a row: that of its last point."""
@@ -109,7 +121,7 @@ def plot_inference(axes: Axes, inference: Inference, row: int) -> Axes:
     _plot_trajectories(axes, inference, row)
     seen = of_b & batch.is_context[row]
     axes.plot(batch.x[row, seen], batch.y[row, seen], "o", color=RED, markersize=5, label="B, observed")
-    return finish(axes, inference.x_name, inference.y_name)
+    return finish(axes, inference.x_name, inference.y_name, is_legend_beside=True)
 
 
 def inference_figure(inference: Inference, row: int, title: str) -> Figure:
@@ -155,11 +167,14 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def finish(axes: Axes, x_name: str, y_name: str) -> Axes:
-    """Names on the axes, a grid and a legend."""
+def finish(axes: Axes, x_name: str, y_name: str, *, is_legend_beside: bool = False) -> Axes:
+    """Names on the axes, a grid, and a legend: inside, or beside the Axes where it hides nothing."""
     axes.set_xlabel(plain(x_name))
     axes.set_ylabel(plain(y_name))
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(fontsize="small", framealpha=0.85)
+    if is_legend_beside:
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False)
+    else:
+        axes.legend(fontsize="small", framealpha=0.85)
     return axes

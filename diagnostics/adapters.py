@@ -4,16 +4,18 @@ import importlib
 import json
 import os
 import sys
+import tempfile
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 import tensorflow as tf
 
 from attn import rollout as inference
-from attn.models.base import Points
+from attn.arrange import arrange
 from attn.processes import PairProcess
-from attn.runs import Run, RunError, find_run, load_run
+from attn.runs import Run, RunError, find_run, load_run, save_weights, write_json
 from attn.types import Attention, Batch, Floats, Ints, Prediction, Rollout
 from diagnostics import measures
 from diagnostics.ask import SubjectError
@@ -104,18 +106,29 @@ class AttnSubject:
 
     def loss(self, batch: Batch) -> float:
         """What training minimises, with dropout off."""
-        points = Points(
-            x=tf.constant(batch.x, tf.float32),
-            series=tf.constant(batch.series, tf.int32),
-            y=tf.constant(batch.y, tf.float32),
-            valid=tf.constant(batch.valid),
-            num_context=tf.constant(batch.num_context, tf.int32),
-        )
-        return float(self._loss_of(points))
+        return float(self._loss_of(inference.to_points(batch)))
+
+    def training_batches(self, num_batches: int, rng: np.random.Generator) -> list[Batch]:
+        """Fresh draws of the process in the arrangement of the training; none without a process."""
+        if self.process is None:
+            return []
+        training = self.run.spec["training"]
+        return [
+            arrange(
+                self.process.sample(training["batch_size"], rng), training["regime"], training["num_context"], rng
+            )
+            for _ in range(num_batches)
+        ]
 
     def reload(self) -> Self:
-        """The run as it stands on disk."""
-        return type(self)(load_run(self.run.directory))
+        """Save the model, and restore it as anyone would who has only the files."""
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / self.run.directory.name
+            copy.mkdir()
+            write_json(copy / "spec.json", self.run.spec)
+            save_weights(self.run.model, copy / "weights.safetensors")
+            restored = load_run(copy)
+        return type(self)(replace(restored, directory=self.run.directory))
 
 
 def load_subject(spec: str) -> Subject:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from diagnostics.plots.style import BLACK, GREY, SUBJECT_LINES, label_of, say_undefined
+from diagnostics.plots.style import GREY, SUBJECT_LINES, label_of, say_undefined
 from diagnostics.result import Curve, Symptom
 
 
@@ -22,9 +22,11 @@ def draw_drift(ax: Axes, symptoms: Sequence[Symptom], names: Sequence[str]) -> A
             curve.at, curve.value, color=line.color, ls=line.linestyle, marker=line.marker, ms=3.5,
             markevery=3, label=label_of(name),
         )  # fmt: skip
-    ax.axhline(0, color=BLACK, lw=1)
+    ax.axhline(0, color=GREY, lw=0.8, zorder=1)
     ax.axhline(1, color=GREY, lw=1, ls=":")
-    ax.annotate("on the level of A", (1, 1), fontsize=8, color=GREY, xytext=(0, 3), textcoords="offset points")
+    ax.annotate(
+        "on the level of A", (1, 1), fontsize=8, color=GREY, xytext=(0, 3), textcoords="offset points"
+    )
     low, high = ax.get_ylim()
     ax.set_ylim(min(low, -0.1), max(high, 1.15))
     ax.set(xlabel="target, counted from the boundary", ylabel="drift fraction")

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
+from attn.types import Bools, Floats
 from diagnostics.plots.style import BLACK, GREEN, GREY, ORANGE, SKY_BLUE, VERMILLION
 from diagnostics.result import Example
 
@@ -23,12 +24,22 @@ def draw_forecast(ax: Axes, example: Example) -> Axes:
     if a.any():
         ax.plot(*_by_x(x[a], y[a]), color=BLACK, lw=1.4, label="A, observed")
     ax.plot(*_by_x(x[b], y[b]), color=VERMILLION, lw=1.2, ls=(0, (4, 1.5)), label="B, true")
+    ax.plot(x[observed], y[observed], "o", color=VERMILLION, ms=5, label="B, observed")
     for sample in np.array(example.samples).reshape(-1, len(x)):
         ax.plot(x[is_target], sample[is_target], ".", color=SKY_BLUE, ms=3, alpha=0.45, zorder=1.5)
+    ax.plot(
+        x[is_target],
+        mean[is_target],
+        "D",
+        color=ORANGE,
+        ms=3.6,
+        mec=BLACK,
+        mew=0.3,
+        label="predicted",
+        zorder=3,
+    )
     ax.plot([], [], ".", color=SKY_BLUE, label="samples")
     _draw_oracle(ax, example, is_target)
-    ax.plot(x[is_target], mean[is_target], "D", color=ORANGE, ms=3.6, mec=BLACK, mew=0.3, label="predicted")
-    ax.plot(x[observed], y[observed], "o", color=VERMILLION, ms=5, label="B, observed")
     if observed.any() and is_target.any():
         boundary = (x[observed].max() + x[is_target][0]) / 2
         ax.axvline(boundary, color=GREY, ls=":", lw=1.2)
@@ -41,12 +52,12 @@ def draw_forecast(ax: Axes, example: Example) -> Axes:
     return ax
 
 
-def _by_x(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _by_x(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     order = np.argsort(x, kind="stable")
     return x[order], y[order]
 
 
-def _draw_oracle(ax: Axes, example: Example, is_target: np.ndarray) -> None:  # type: ignore[type-arg]
+def _draw_oracle(ax: Axes, example: Example, is_target: Bools) -> None:
     if example.oracle_mean is None or example.oracle_scale is None:
         return
     order = np.flatnonzero(is_target)[np.argsort(np.array(example.x)[is_target], kind="stable")]
@@ -54,4 +65,6 @@ def _draw_oracle(ax: Axes, example: Example, is_target: np.ndarray) -> None:  # 
         np.array(values)[order] for values in (example.x, example.oracle_mean, example.oracle_scale)
     )
     ax.plot(x, mean, color=GREEN, ls="-", lw=1.5, label="exact GP")
-    ax.fill_between(x, mean - BAND * scale, mean + BAND * scale, color=GREEN, alpha=0.16, lw=0, label="its 90 %")
+    ax.fill_between(
+        x, mean - BAND * scale, mean + BAND * scale, color=GREEN, alpha=0.16, lw=0, label="its 90 %"
+    )

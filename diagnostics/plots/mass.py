@@ -17,7 +17,14 @@ def draw_mass(ax: Axes, attention: BoundaryAttention) -> Axes:
     )
     for name, mass, points, color, linestyle, marker in drawn:
         ax.plot(
-            at, mass, color=color, ls=linestyle, marker=marker, ms=3.5, markevery=4, label=f"attention on {name}"
+            at,
+            mass,
+            color=color,
+            ls=linestyle,
+            marker=marker,
+            ms=3.5,
+            markevery=4,
+            label=f"attention on {name}",
         )
         ax.plot(at, points, color=color, ls=":", lw=1.3, label=f"share of points, {name}")
     ax.set(xlabel="target, counted from the boundary", ylabel="share", ylim=(-0.02, 1.02))

@@ -1,0 +1,73 @@
+"""`attn data`: draw pairs and keep them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attn.commands.output import CommandError, ask, is_interactive, save_figure
+
+
+def data(
+    kernel: Annotated[
+        str | None,
+        typer.Option(
+            help="Process to draw from: rbf, rbf_noise, periodic (single sequences), rbf_const_2D,"
+            " rbf_rbf_2D, periodic_const_2D, matern_const_2D (pairs). Asked for when missing."
+            " (original: kernel)"
+        ),
+    ] = None,
+    number: Annotated[
+        int | None,
+        typer.Option(help="Pairs to draw. Asked for when missing. (original: number of pairs)"),
+    ] = None,
+    overwrite: Annotated[
+        bool | None,
+        typer.Option(
+            "--overwrite/--no-overwrite",
+            help="Draw anew, or reuse what the folder holds. Asked for when missing and the folder holds"
+            " pairs. (original: overwrite)",
+        ),
+    ] = None,
+    num_points: Annotated[int, typer.Option(help="Points a series. (the original always drew 200)")] = 50,
+    label: Annotated[
+        str | None,
+        typer.Option(help="random, or rank: label 1 is the lower offset, as in the original."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0)] = 0,
+    folder: Annotated[Path, typer.Option(help="Where the folder of the kernel is made.")] = Path("data"),
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Also draw examples: 5 single sequences, or 4 pairs.")
+    ] = False,
+) -> None:
+    """Draw pairs of sequences into data/KERNEL/pairs.npz, or reuse those that are there."""
+    from attn.files import cached_pairs
+    from attn.processes import PRESETS, named_process
+
+    kernel = kernel if kernel is not None else ask(f"Kernel ({', '.join(PRESETS)})", "--kernel", str)
+    process = replace(named_process(kernel), num_points=num_points)
+    if label is not None:
+        process = replace(process, label=label)
+    number = number if number is not None else ask("Number of pairs", "--number", int)
+    path = folder / kernel / "pairs.npz"
+    pairs = cached_pairs(path.parent, process, number, seed, overwrite=_may_overwrite(path, overwrite))
+    typer.echo(f"{path}: {pairs.num_pairs} pairs of {pairs.num_points} points")
+    if plot:
+        from attn.plots import examples_figure
+
+        examples = path.with_name("examples.png")
+        save_figure(examples, examples_figure(pairs))
+        typer.echo(f"{examples}: examples")
+
+
+def _may_overwrite(path: Path, overwrite: bool | None) -> bool:
+    """What the user said; asked for only where there is something to overwrite."""
+    if overwrite is not None or not path.exists():
+        return bool(overwrite)
+    if not is_interactive():
+        raise CommandError(
+            f"--overwrite or --no-overwrite must be given where pairs exist and no terminal can be asked;"
+            f" {path} exists"
+        )
+    return typer.confirm(f"{path} exists. Overwrite it?")

@@ -1,0 +1,167 @@
+"""Where the pairs of a command come from: a process, a file of pairs, a CSV file, or the real pair."""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from attn.commands.output import CommandError
+
+if TYPE_CHECKING:
+    from attn.processes import PairProcess
+    from attn.tables import Table
+    from attn.types import Pairs
+
+_PANEL = "Data"
+Kernel = Annotated[
+    str | None,
+    typer.Option(
+        help="Draw fresh pairs from this process; see attn data. (original: kernel)", rich_help_panel=_PANEL
+    ),
+]
+NumPoints = Annotated[
+    int | None, typer.Option(help="Points a series of fresh pairs.", rich_help_panel=_PANEL)
+]
+Label = Annotated[
+    str | None,
+    typer.Option(help="Labels of fresh pairs: random, or rank as in the original.", rich_help_panel=_PANEL),
+]
+PairsFile = Annotated[
+    Path | None, typer.Option("--pairs", help="A file that attn data wrote.", rich_help_panel=_PANEL)
+]
+Csv = Annotated[
+    Path | None, typer.Option(help="A CSV file in long form, one row a point.", rich_help_panel=_PANEL)
+]
+RealPair = Annotated[
+    bool,
+    typer.Option(
+        "--real-pair",
+        help="Hourly temperatures of Seattle (A) and San Francisco (B).",
+        rich_help_panel=_PANEL,
+    ),
+]
+XColumn = Annotated[str, typer.Option(help="Column of x, numbers or dates.", rich_help_panel=_PANEL)]
+SeriesColumn = Annotated[
+    str, typer.Option(help="Column that names the series of a row.", rich_help_panel=_PANEL)
+]
+YColumn = Annotated[str, typer.Option(help="Column of y.", rich_help_panel=_PANEL)]
+SeriesA = Annotated[
+    str | None, typer.Option("--name-a", help="Series of the CSV that is series A.", rich_help_panel=_PANEL)
+]
+SeriesB = Annotated[
+    str | None, typer.Option("--name-b", help="Series of the CSV that is series B.", rich_help_panel=_PANEL)
+]
+Window = Annotated[int, typer.Option(help="Steps of x in a window of the CSV.", rich_help_panel=_PANEL)]
+Step = Annotated[
+    float | None,
+    typer.Option(help="Length of a step in x; missing: the median distance.", rich_help_panel=_PANEL),
+]
+DateFormat = Annotated[
+    str | None, typer.Option(help="Format of dates, as for strptime.", rich_help_panel=_PANEL)
+]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user said about the data; the names are those of the options."""
+
+    kernel: str | None
+    num_points: int | None
+    label: str | None
+    pairs: Path | None
+    csv: Path | None
+    real_pair: bool
+    x_column: str
+    series_column: str
+    y_column: str
+    name_a: str | None
+    name_b: str | None
+    window: int
+    step: float | None
+    date_format: str | None
+
+    def __post_init__(self) -> None:
+        kinds = {
+            "--kernel": self.kernel,
+            "--pairs": self.pairs,
+            "--csv": self.csv,
+            "--real-pair": self.real_pair,
+        }
+        given = [name for name, value in kinds.items() if value]
+        if len(given) > 1:
+            raise CommandError(f"data must come from one source; got {' and '.join(given)}")
+        if given and given != ["--kernel"] and (self.num_points is not None or self.label is not None):
+            raise CommandError(f"--num-points and --label are for data that are drawn; got {given[0]}")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Pairs that exist already, the table that they come from, and the process behind them, where known."""
+
+    pairs: "Pairs"
+    process: "PairProcess | None" = None
+    table: "Table | None" = None
+
+
+def requested_process(request: Request, otherwise: "PairProcess | None") -> "PairProcess | None":
+    """The process to draw from; None where the user named existing data."""
+    from attn.processes import named_process
+
+    if request.pairs or request.csv or request.real_pair:
+        return None
+    process = named_process(request.kernel) if request.kernel is not None else otherwise
+    if process is None:
+        raise CommandError(
+            "this run knows no process to draw from: data must be given by --kernel, --pairs, --csv or"
+            " --real-pair; got none"
+        )
+    changes: dict[str, Any] = {"num_points": request.num_points, "label": request.label}
+    return replace(process, **{name: value for name, value in changes.items() if value is not None})
+
+
+def read_source(request: Request, num_context: int) -> Source:
+    """The existing data that the user named."""
+    from attn.files import load_pairs
+    from attn.tables import read_csv, real_pair
+
+    if request.pairs is not None:
+        saved = load_pairs(request.pairs)
+        return Source(saved.pairs, _process_of(saved.spec))
+    if request.real_pair:
+        table = real_pair(request.window, num_context)
+        return Source(table.pairs, table=table)
+    assert request.csv is not None
+    table = read_csv(
+        request.csv,
+        request.x_column,
+        request.series_column,
+        request.y_column,
+        series_a=request.name_a,
+        series_b=request.name_b,
+        window=request.window,
+        num_context=num_context,
+        step=request.step,
+        date_format=request.date_format,
+    )
+    return Source(table.pairs, table=table)
+
+
+def _process_of(spec: dict[str, Any]) -> "PairProcess | None":
+    """The process that a file of pairs was drawn from, if its spec names one in full."""
+    from attn.processes import PairProcess
+
+    names = [field.name for field in fields(PairProcess)]
+    return PairProcess(**{name: spec[name] for name in names}) if set(names) <= spec.keys() else None
+
+
+def drawn_or_read(
+    request: Request, process: "PairProcess | None", number: int, num_context: int, seed: int
+) -> Source:
+    """`number` fresh pairs of the process, or the first `number` of the data that the user named."""
+    if process is not None:
+        return Source(process.sample(number, np.random.default_rng([seed, 0])), process)
+    source = read_source(request, num_context)
+    table = None if source.table is None else source.table.rows(slice(number))
+    return Source(source.pairs.rows(slice(number)), source.process, table)

@@ -1,0 +1,241 @@
+"""`attn train`: train a model into a run of its own."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.models import OptionInfo
+
+from attn.commands import source as data
+from attn.commands.output import CommandError, shown
+
+if TYPE_CHECKING:
+    from attn.models import ModelConfig
+    from attn.processes import PairProcess
+    from attn.runs import Run
+    from attn.train import TrainConfig
+    from attn.types import Pairs
+
+_MODEL, _TRAINING = "Model", "Training"
+
+
+def _trait(help_text: str) -> OptionInfo:
+    return typer.Option(help=f"historic only: {help_text}", rich_help_panel=_MODEL)
+
+
+def train(
+    run: Annotated[str, typer.Option(help="Name of the new run. (original: run)")],
+    folder: Annotated[Path, typer.Option(help="Where the directory of the run is made.")] = Path("runs"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that exists, from its last whole checkpoint.")
+    ] = False,
+    kernel: data.Kernel = None,
+    num_points: data.NumPoints = None,
+    label: data.Label = None,
+    pairs: data.PairsFile = None,
+    csv: data.Csv = None,
+    real_pair: data.RealPair = False,
+    x_column: data.XColumn = "x",
+    series_column: data.SeriesColumn = "series",
+    y_column: data.YColumn = "y",
+    name_a: data.SeriesA = None,
+    name_b: data.SeriesB = None,
+    window: data.Window = 50,
+    step: data.Step = None,
+    date_format: data.DateFormat = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="historic, historic_full (the original's sizes) or pair_transformer.", rich_help_panel=_MODEL
+        ),
+    ] = "pair_transformer",
+    width: Annotated[
+        int | None, typer.Option(help="Width of a token. (original: e)", rich_help_panel=_MODEL)
+    ] = None,
+    heads: Annotated[
+        int | None, typer.Option(help="Attention heads. (original: heads)", rich_help_panel=_MODEL)
+    ] = None,
+    layer_dims: Annotated[
+        str | None,
+        typer.Option(
+            help="historic only: widths of the layers after attention, such as 256,64,32. (original: l)",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="pair_transformer only: layers.", rich_help_panel=_MODEL)
+    ] = None,
+    hidden_dim: Annotated[
+        int | None,
+        typer.Option(help="pair_transformer only: width of the feed-forward layers.", rich_help_panel=_MODEL),
+    ] = None,
+    dropout: Annotated[
+        float | None, typer.Option(help="pair_transformer only: share dropped.", rich_help_panel=_MODEL)
+    ] = None,
+    bin_width: Annotated[float | None, _trait("width of a bin of x.")] = None,
+    labels_in_qk: Annotated[bool | None, _trait("labels enter queries and keys (the one-line mend).")] = None,
+    relu_scores: Annotated[bool | None, _trait("relu before the softmax.")] = None,
+    previous_value_residual: Annotated[bool | None, _trait("the newest value is added.")] = None,
+    half_log_sigma: Annotated[bool | None, _trait("the loss weighs log sigma by half.")] = None,
+    binned_x: Annotated[bool | None, _trait("x is cut into bins.")] = None,
+    normalised_values: Annotated[bool | None, _trait("a LayerNorm on the path of the values.")] = None,
+    drops_zero_targets: Annotated[bool | None, _trait("targets equal to 0 do not count.")] = None,
+    regime: Annotated[
+        str,
+        typer.Option(
+            help="Order of training: shuffle, full_infer, half_half, mixed, forecast. (original: tr_regime)",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = "mixed",
+    context: Annotated[
+        int, typer.Option(help="Observed points. (original: context)", rich_help_panel=_TRAINING)
+    ] = 13,
+    epochs: Annotated[int, typer.Option(help="Epochs. (original: epochs)", rich_help_panel=_TRAINING)] = 10,
+    steps_per_epoch: Annotated[int, typer.Option(help="Batches an epoch.", rich_help_panel=_TRAINING)] = 500,
+    batch_size: Annotated[
+        int, typer.Option(help="Pairs a batch. (original: batch size)", rich_help_panel=_TRAINING)
+    ] = 16,
+    optimizer: Annotated[str, typer.Option(help="adam or adamw.", rich_help_panel=_TRAINING)] = "adamw",
+    learning_rate: Annotated[
+        float, typer.Option(help="Its peak, after the warm-up.", rich_help_panel=_TRAINING)
+    ] = 3e-3,
+    warmup_steps: Annotated[int, typer.Option(help="Steps of warm-up.", rich_help_panel=_TRAINING)] = 200,
+    weight_decay: Annotated[float, typer.Option(help="For adamw.", rich_help_panel=_TRAINING)] = 1e-4,
+    clip_norm: Annotated[
+        float, typer.Option(help="Gradients are cut to it.", rich_help_panel=_TRAINING)
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Weights, data and order.", rich_help_panel=_TRAINING)] = 0,
+    num_test_pairs: Annotated[
+        int, typer.Option(help="Pairs held out for the figures.", rich_help_panel=_TRAINING)
+    ] = 256,
+    overfit: Annotated[
+        bool,
+        typer.Option(
+            "--overfit", help="Train on one fixed batch. (original: overfit)", rich_help_panel=_TRAINING
+        ),
+    ] = False,
+) -> None:
+    """Train a model into FOLDER/RUN; a run that exists is refused unless it is to be resumed."""
+    request = data.Request(
+        kernel, num_points, label, pairs, csv, real_pair, x_column, series_column, y_column, name_a, name_b,
+        window, step, date_format,
+    )  # fmt: skip
+    directory = _directory(folder, run, resume)
+    from attn.train import TrainConfig
+
+    config = TrainConfig(
+        regime=regime.replace(" ", "_"),
+        num_context=context,
+        num_epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        warmup_steps=warmup_steps,
+        weight_decay=weight_decay,
+        clip_norm=clip_norm,
+        seed=seed,
+        num_test_pairs=num_test_pairs,
+        overfit=overfit,
+    )
+    chosen = _model_config(
+        model,
+        width=width,
+        num_heads=heads,
+        layer_dims=_three_widths(layer_dims),
+        num_layers=layers,
+        hidden_dim=hidden_dim,
+        dropout=dropout,
+        bin_width=bin_width,
+        labels_in_qk=labels_in_qk,
+        relu_scores=relu_scores,
+        previous_value_residual=previous_value_residual,
+        half_log_sigma=half_log_sigma,
+        binned_x=binned_x,
+        normalised_values=normalised_values,
+        drops_zero_targets=drops_zero_targets,
+    )
+    _train(directory, chosen, config, _source(request, config), resume)
+
+
+def _directory(folder: Path, run: str, resume: bool) -> Path:
+    """The directory of the run; what is wrong with it is said before anything is drawn."""
+    from attn.runs import check_name
+
+    directory = folder / check_name(run)
+    if directory.exists() and not resume:
+        raise CommandError(
+            f"a new run needs a name that is free; {directory} exists (--resume goes on with it)"
+        )
+    return directory
+
+
+def _three_widths(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise CommandError(f"layer_dims must be three widths such as 256,64,32; got {text!r}") from error
+
+
+def _model_config(name: str, **changes: object) -> "ModelConfig":
+    """The preset of that name with the fields that the user gave."""
+    from dataclasses import asdict
+
+    from attn.models import PRESETS, model_config
+
+    if name not in PRESETS:
+        raise CommandError(f"model must be one of {', '.join(PRESETS)}; got {name!r}")
+    given = {field: value for field, value in changes.items() if value is not None}
+    return model_config({**asdict(PRESETS[name]), **given})
+
+
+def _source(request: data.Request, config: "TrainConfig") -> "PairProcess | Pairs":
+    """What to train on; one batch is drawn here, so that impossible sizes fail before there is a run."""
+    from attn.processes import PRESETS
+    from attn.stream import Stream
+
+    process = data.requested_process(request, otherwise=PRESETS["rbf_const_2D"])
+    source = process or data.read_source(request, config.num_context).pairs
+    Stream(source, config.regime, config.num_context, config.batch_size, config.seed).batch(0)
+    return source
+
+
+def _train(
+    directory: Path,
+    model_config: "ModelConfig",
+    config: "TrainConfig",
+    source: "PairProcess | Pairs",
+    resume: bool,
+) -> "Run":
+    """Train with a progress bar; every epoch leaves a line."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from attn.train import Progress as Standing
+    from attn.train import train as train_run
+
+    console = Console(highlight=False)
+    columns = (
+        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=config.num_steps, loss="-")
+
+        def report(standing: Standing) -> None:
+            bar.update(task, completed=standing.step, loss=shown(standing.loss))
+            if standing.epoch is not None:
+                console.print(_epoch_line(standing.epoch, config.steps_per_epoch), soft_wrap=True)
+
+        run = train_run(directory, model_config, config, source, resume=resume, on_progress=report)
+    console.print(f"{directory}: trained, {config.num_steps} steps", soft_wrap=True, markup=False)
+    return run
+
+
+def _epoch_line(figures: dict[str, float], steps_per_epoch: int) -> str:
+    numbers = " ".join(f"{name} {shown(value)}" for name, value in figures.items() if name != "step")
+    return f"epoch {figures['step'] / steps_per_epoch:.0f}: {numbers}"

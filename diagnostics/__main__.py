@@ -1,0 +1,7 @@
+"""`python -m diagnostics`: the command `diagnose`."""
+
+import sys
+
+from diagnostics.cli import main
+
+sys.exit(main())

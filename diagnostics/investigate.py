@@ -1,0 +1,94 @@
+"""Everything that a report says of some subjects: their symptoms on the same pairs, and the battery."""
+
+from collections.abc import Callable, Sequence
+
+from attn.processes import PairProcess
+from attn.longform import TableError
+from attn.tables import Table, real_pair
+from diagnostics.adapters import load_subject
+from diagnostics.ask import SubjectError
+from diagnostics.checks import CHECKS
+from diagnostics.result import Report, Symptom
+from diagnostics.runner import run_checks
+from diagnostics.subject import Subject, offers
+from diagnostics.symptom import measure_symptom
+from diagnostics.units import in_units_of
+
+OnStep = Callable[[str], None]
+
+
+def num_steps(num_subjects: int) -> int:
+    """How often `on_step` is called by `investigate`, once more for the caller to draw."""
+    return num_subjects * (2 + len(CHECKS)) + 1
+
+
+def investigate(
+    specs: Sequence[str],
+    *,
+    seed: int,
+    num_pairs: int,
+    num_context: int,
+    on_step: OnStep = lambda step: None,
+) -> list[Report]:
+    """One report a subject, in the order of `specs` (as for `load_subject`).
+
+    The pairs are drawn from the process of the first subject that has one, and are the same for all.
+    Raises SubjectError where a subject cannot be loaded or asked, or where none has a process.
+    """
+    subjects = [load_subject(spec) for spec in specs]
+    process = _process_of(subjects)
+    if not 1 <= num_context < process.num_points:
+        rule = f"num_context must be between 1 and {process.num_points - 1} (points a series - 1)"
+        raise ValueError(f"{rule}; got {num_context}")
+    table, why_not = _real_pair(process, num_context)
+    reports = []
+    for spec, subject in zip(specs, subjects, strict=True):
+        symptom = measure_symptom(subject, process, num_pairs=num_pairs, num_context=num_context, seed=seed)
+        on_step(f"{subject.name}: the symptom")
+        symptoms = [symptom.model_copy(update={"remarks": (*symptom.remarks, *why_not)})]
+        if table is not None:
+            symptoms.append(_on_real_pair(subject, table, num_pairs, num_context, seed))
+        on_step(f"{subject.name}: the real pair")
+        reports.append(
+            run_checks(
+                subject,
+                source=process,
+                seed=seed,
+                spec=spec,
+                symptoms=symptoms,
+                on_result=lambda result, name=subject.name: on_step(f"{name}: {result.check}"),  # type: ignore[misc]
+            )
+        )
+    return reports
+
+
+def _process_of(subjects: Sequence[Subject]) -> PairProcess:
+    for subject in subjects:
+        if offers(subject, "process"):
+            process: PairProcess = subject.process  # type: ignore[attr-defined]
+            return process
+    names = " and ".join(subject.name for subject in subjects)
+    raise SubjectError(f"a subject must have a process to draw pairs from; {names} has none")
+
+
+def _real_pair(process: PairProcess, num_context: int) -> tuple[Table | None, tuple[str, ...]]:
+    """The windows of the real pair, each as long as a series of the process; or the reason for none."""
+    if process.num_series < 2:
+        return None, ("The real pair is not shown: the subject is made for single sequences.",)
+    try:
+        return real_pair(window=process.num_points, num_context=num_context), ()
+    except TableError as error:
+        return None, (f"The real pair is not shown: {error}.",)
+
+
+def _on_real_pair(subject: Subject, table: Table, num_pairs: int, num_context: int, seed: int) -> Symptom:
+    num_windows = min(num_pairs, table.pairs.num_pairs)
+    data = (
+        f"{num_windows} windows of {' and '.join(table.series_names)}, {table.pairs.num_points // 2} points a"
+        f" series, {num_context} points of B observed; x in hours from the start of a window, y is"
+        f" {table.y_name} in the units of the table"
+    )
+    measured = measure_symptom(
+        subject, table.pairs, num_pairs=num_windows, num_context=num_context, seed=seed, data=data
+    )
+    return in_units_of(table, measured)

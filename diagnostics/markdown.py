@@ -1,0 +1,26 @@
+"""Text from outside inside Markdown: shown as it is, never read as markup."""
+
+import re
+
+from markupsafe import Markup
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&$])")
+
+
+def escape(value: object) -> str:
+    """One line of text with every character that Markdown or HTML would read escaped.
+
+    What is `Markup` already is left alone.
+    """
+    if isinstance(value, Markup):
+        return str(value)
+    line = " ".join(str(value).split())
+    # brackets before a digit, dots and signs inside a line are harmless: figures stay readable
+    return _SPECIAL.sub(r"\\\1", line)
+
+
+def fenced(text: str) -> Markup:
+    """A block of code that holds `text`, whatever it holds."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return Markup(f"{fence}\n{text}\n{fence}")
