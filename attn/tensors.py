@@ -34,7 +34,7 @@ def save_tensors(path: Path, arrays: Arrays, description: Mapping[str, Any]) -> 
 
     Raises TensorsError if the disk does not take it.
     """
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     text = json.dumps(description, sort_keys=True)
     content = save(plain, {"description": text, "sha256": _checksum(plain, text)})
     try:

@@ -172,7 +172,7 @@ class _Trainer:
         """Write a checkpoint and remove all but the last three; the new one is whole before an old one goes."""
         directory.mkdir(exist_ok=True)
         arrays = {f"weights/{name}": value for name, value in weights_of(self.model).items()}
-        arrays |= {f"optimizer/{i:04d}": np.asarray(v) for i, v in enumerate(self.optimizer.variables)}
+        arrays |= {f"optimizer/{i:04d}": v.numpy() for i, v in enumerate(self.optimizer.variables)}
         try:
             save_tensors(directory / f"step-{step:09d}.safetensors", arrays, {"step": step})
         except TensorsError as error:

@@ -85,7 +85,7 @@ def _on_real_pair(subject: Subject, table: Table, num_pairs: int, num_context: i
     num_windows = min(num_pairs, table.pairs.num_pairs)
     data = (
         f"{num_windows} windows of {' and '.join(table.series_names)}, {table.pairs.num_points // 2} points a"
-        f" series, {num_context} points of B observed; x in hours from the start of a window, y is"
+        f" series, {num_context} points of B observed; x is in hours from the start of a window, y is"
         f" {table.y_name} in the units of the table"
     )
     measured = measure_symptom(

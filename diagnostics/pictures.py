@@ -9,7 +9,7 @@ from diagnostics.plots.forecast import draw_forecast
 from diagnostics.plots.heat_map import draw_heat_map
 from diagnostics.plots.mass import draw_mass
 from diagnostics.plots.overview import draw_overview
-from diagnostics.plots.style import render_png
+from diagnostics.plots.style import label_of, render_png
 from diagnostics.result import Example, Measure, Report, Symptom
 from diagnostics.wording import attention_in_words, count_statuses, figure, has_oracle, subject_names
 
@@ -88,12 +88,13 @@ def _shown(symptom: Symptom) -> tuple[Example, ...]:
 
 def _forecast(example: Example, symptom: Symptom, name: str, file: str) -> Picture:
     beside = ", with the exact GP beside it" if has_oracle(symptom) else "; no oracle exists for these data"
+    titled = example.model_copy(update={"title": f"{label_of(name)}, {example.title}"})
     return Picture(
         file=file,
         caption=f"{name}, {example.title}. Free running from the boundary on{beside}.",
         alt=f"Inference plot of {name}, {example.title}: A in black, B in red with {_observed_of_b(example)}"
         " observed points as dots, predicted means in gold and samples in light blue.",
-        png=render_png(lambda ax: draw_forecast(ax, example), height=4.1),
+        png=render_png(lambda ax: draw_forecast(ax, titled), height=4.1),
     )
 
 

@@ -57,4 +57,4 @@ def save_text(path: Path, text: str) -> None:
 
 def shown(value: float | None) -> str:
     """A number for a table on the screen; a dash where there is none."""
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None else f"{value:.3g}"

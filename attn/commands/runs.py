@@ -30,17 +30,18 @@ def runs(
     from attn.runs import PRETRAINED
 
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
-    for heading in ("run", "where", "model", "regime", "epochs", *_FIGURES.values()):
-        table.add_column(heading, overflow="fold")
-    for where, root in (("shipped", PRETRAINED), (str(folder), folder)):
+    for heading in ("run", "model", "regime", "epochs", *_FIGURES.values()):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("run", "model"))
+    for root in (PRETRAINED, folder):
         for spec in sorted(root.glob("*/spec.json")):
-            _add_row(table, where, spec.parent)
+            directory = spec.parent
+            _add_row(table, directory.name if root == PRETRAINED else str(directory), directory)
     console = Console(highlight=False)
     console.print(table if table.row_count else f"no runs are shipped, and {folder} holds none")
 
 
-def _add_row(table: "Table", where: str, directory: Path) -> None:
-    """One run; a damaged one is listed as such and hides no other."""
+def _add_row(table: "Table", name: str, directory: Path) -> None:
+    """One run, named as `attn infer --run` takes it; a damaged one is listed as such and hides no other."""
     from rich.text import Text
 
     from attn.runs import RunError, read_summary
@@ -52,4 +53,4 @@ def _add_row(table: "Table", where: str, directory: Path) -> None:
         figures = [shown(last.get(name)) for name in _FIGURES]
     except (RunError, KeyError, TypeError, AttributeError, ValueError):
         about, figures = ["damaged"], []
-    table.add_row(*(Text(cell) for cell in (directory.name, where, *about, *figures)))
+    table.add_row(*(Text(cell) for cell in (name, *about, *figures)))

@@ -47,7 +47,8 @@ def draw_forecast(ax: Axes, example: Example) -> Axes:
             "boundary", (boundary, 1), xycoords=("data", "axes fraction"), fontsize=8, color=GREY,
             xytext=(3, -9), textcoords="offset points",
         )  # fmt: skip
-    ax.set(xlabel="x", ylabel="y", title=example.title)
+    ax.set(xlabel="x", ylabel="y")
+    ax.set_title(example.title, wrap=True)
     ax.figure.legend(loc="outside lower center", ncols=3)
     return ax
 

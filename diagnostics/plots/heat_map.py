@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from diagnostics.plots.style import VERMILLION, say_undefined
 from diagnostics.result import BoundaryAttention
@@ -28,7 +27,7 @@ def draw_heat_map(ax: Axes, attention: BoundaryAttention) -> Axes:
     )
     ax.tick_params(axis="x", length=0)
     ax.set_xlim(-0.5, num_keys - 0.5)
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    ax.set_yticks(range(0, len(weights), -(-len(weights) // 8)))
     ax.grid(False)
     ax.set(xlabel="visible points, by series and then by x", ylabel="head")
     ax.figure.colorbar(image, ax=ax, label="weight of attention", shrink=0.9)

@@ -96,7 +96,9 @@ def test_samples_have_the_predicted_scale(model):
     rng = np.random.default_rng(0)
     batch = forecast(PairProcess(num_points=7).sample(4, rng), 3, rng)
     written = rollout(model, batch, 500, rng)
-    z = ((written.samples - written.mean) / written.scale)[:, batch.is_target]  # [500, 16]
+    parts = (values[:, batch.is_target] for values in (written.samples, written.mean, written.scale))
+    samples, mean, scale = parts  # [500, 16] each
+    z = (samples - mean) / scale
     # 8000 draws: five standard errors of a mean and of a standard deviation
     assert abs(z.mean()) < 5 / np.sqrt(z.size)
     assert abs(z.std() - 1) < 5 / np.sqrt(2 * z.size)

@@ -77,7 +77,8 @@ def symptom(name, *, has_oracle=True, drift=0.3):
         examples=tuple(example(f"{word} of 512 pairs", has_oracle) for word in ("best", "median", "worst")),
         attention=BoundaryAttention(
             mass_on_a=[0.8] * 12, mass_on_b=[0.2] * 12, points_of_a=[0.79] * 12,
-            heat_map=np.full((4, 26), 1 / 26).tolist(), heat_map_x=list(range(26)), heat_map_series=[0] * 20 + [1] * 6,
+            heat_map=np.full((4, 26), 1 / 26).tolist(), heat_map_x=list(range(26)),
+            heat_map_series=[0] * 20 + [1] * 6,
         ),
         remarks=() if has_oracle else ("No process is known, so there is no oracle.",),
     )  # fmt: skip
@@ -167,7 +168,7 @@ def test_the_contents_stand_in_their_order_beside_each_other(written):
         "Evidence: where the first targets look",
         "Error by distance from the boundary",
         "Causes",
-        "Without an oracle: 175 windows of Seattle and San Francisco",
+        "Data without an oracle",
         "All checks",
         "How this report was made",
     ]
@@ -247,7 +248,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed to look at the page with")
 @pytest.mark.parametrize("width", [390, 1440])
 def test_a_browser_shows_the_page_without_overflow_or_complaint(written, tmp_path, width):
-    # a frame is as narrow as a telephone, which a window of a headless browser is not; it answers by its title
+    # a frame is as narrow as a telephone, unlike a headless window; it answers by its title
     frame = tmp_path / "frame.html"
     frame.write_text(f"""<!doctype html><title>waiting</title>
 <iframe src="{written.html.as_uri()}" width="{width}" height="900" style="border:0"></iframe>
@@ -260,7 +261,8 @@ def test_a_browser_shows_the_page_without_overflow_or_complaint(written, tmp_pat
     shown = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--allow-file-access-from-files", "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}",
+         "--allow-file-access-from-files", "--enable-logging=stderr",
+         f"--user-data-dir={tmp_path / 'profile'}",
          f"--window-size={width + 100},1000", "--dump-dom", frame.as_uri()],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from attn.processes import PairProcess
+from attn.stream import Stream
+
+PROCESS = PairProcess(num_points=6)
+
+
+def stream(source=PROCESS, **changes):
+    values = {"regime": "mixed", "num_context": 2, "batch_size": 4, "seed": 5} | changes
+    return Stream(source, **values)
+
+
+def same(one, other):
+    return np.array_equal(one.y, other.y) and np.array_equal(one.num_context, other.num_context)
+
+
+def test_a_batch_depends_on_seed_and_step_alone():
+    assert same(stream().batch(7), stream().batch(7))
+    assert not same(stream().batch(7), stream().batch(8))
+    assert not same(stream().batch(7), stream(seed=6).batch(7))
+    assert not same(stream().batch(7), stream().test(4))
+
+
+def test_overfit_repeats_the_first_batch():
+    assert same(stream(overfit=True).batch(9), stream().batch(0))
+
+
+def test_pairs_are_split_four_to_one_and_never_mix():
+    pairs = PROCESS.sample(20, np.random.default_rng(0))
+    data = stream(pairs, batch_size=8)
+    held_out = {round(v, 9) for v in data.test(100).y.ravel()}
+    assert data.test(100).num_pairs == 4
+    seen = {round(v, 9) for step in range(30) for v in data.batch(step).y.ravel()}
+    assert not seen & held_out
+    assert len(seen) == 16 * 12
+
+
+def test_one_pair_is_too_few():
+    pairs = PROCESS.sample(1, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="at least 2 pairs, one to hold out; got 1"):
+        stream(pairs).batch(0)

@@ -1,0 +1,167 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from attn.models import HistoricConfig, PairTransformerConfig
+from attn.processes import PairProcess
+from attn.runs import RunError, load_run
+from attn.train import TrainConfig, train
+
+PROCESS = PairProcess(num_points=5)
+SMALL = PairTransformerConfig(width=8, num_layers=1, num_heads=2, hidden_dim=8)
+QUICK = TrainConfig(
+    num_context=2, num_epochs=5, steps_per_epoch=3, batch_size=4, warmup_steps=2, num_test_pairs=8
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("runs") / "whole", SMALL, QUICK, PROCESS)
+
+
+def losses(run):
+    return [(row["train_loss"], row["test_loss"]) for row in run.history]
+
+
+def test_every_epoch_has_its_figures(whole):
+    assert [row["step"] for row in whole.history] == [3, 6, 9, 12, 15]
+    wanted = {"seconds", "learning_rate", "train_loss", "test_loss", "train_mse", "test_mse"}
+    wanted |= {f"{part}_r2_series_{series}" for part in ("train", "test") for series in (0, 1)}
+    assert wanted <= whole.history[-1].keys()
+    assert whole.history[-1]["learning_rate"] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_last_three_checkpoints_are_kept(whole):
+    names = sorted(path.name for path in (whole.directory / "checkpoints").iterdir())
+    assert names == [f"step-{step:09d}.safetensors" for step in (9, 12, 15)]
+
+
+def test_tensorboard_holds_scalars_and_a_histogram_of_every_weight(whole):
+    events = EventAccumulator(str(whole.directory / "tensorboard"), size_guidance={"tensors": 0})
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert {"train_loss", "test_loss", "test_mse", "learning_rate", "seconds"} <= tags
+    assert {weight.path for weight in whole.model.trainable_variables} <= tags
+    logged = [float(np.frombuffer(e.tensor_proto.tensor_content, np.float32)[0]) for e in events.Tensors("test_loss")]
+    np.testing.assert_allclose(logged, [row["test_loss"] for row in whole.history], rtol=1e-6)
+
+
+def test_a_run_cut_short_goes_on_as_if_it_had_not_been(whole, tmp_path):
+    class StopError(Exception):
+        pass
+
+    def stop(progress):
+        if progress.step == 8:
+            raise StopError
+
+    with pytest.raises(StopError):
+        train(tmp_path / "cut", SMALL, QUICK, PROCESS, on_progress=stop)
+    resumed = train(tmp_path / "cut", SMALL, QUICK, PROCESS, resume=True)
+    np.testing.assert_allclose(losses(resumed), losses(whole), rtol=1e-6)
+    for one, other in zip(resumed.model.trainable_variables, whole.model.trainable_variables, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_checkpoint_that_was_cut_is_passed_over(whole, tmp_path):
+    class StopError(Exception):
+        pass
+
+    def stop(progress):
+        if progress.step == 10:
+            raise StopError
+
+    with pytest.raises(StopError):
+        train(tmp_path / "cut", SMALL, QUICK, PROCESS, on_progress=stop)
+    newest = tmp_path / "cut/checkpoints/step-000000009.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    resumed = train(tmp_path / "cut", SMALL, QUICK, PROCESS, resume=True)
+    np.testing.assert_allclose(losses(resumed), losses(whole), rtol=1e-6)
+
+
+def test_kill_minus_nine_loses_nothing_that_was_finished(tmp_path):
+    config = replace(QUICK, num_epochs=400)
+    script = textwrap.dedent(f"""
+        from pathlib import Path
+        from attn.models import PairTransformerConfig
+        from attn.processes import PairProcess
+        from attn.train import TrainConfig, train
+        train(Path({str(tmp_path / "killed")!r}), {SMALL!r}, {config!r}, PairProcess(num_points=5))
+    """)
+    process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    checkpoints = tmp_path / "killed/checkpoints"
+    deadline = time.monotonic() + 90
+    while len(list(checkpoints.glob("step-*"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    steps = [int(path.stem.split("-")[1]) for path in checkpoints.glob("step-*.safetensors")]
+    assert steps, "the training wrote no checkpoint"
+    with pytest.raises(RunError, match=r"num_epochs must be 400, as when .* was begun; got 5"):
+        train(tmp_path / "killed", SMALL, QUICK, PROCESS, resume=True)
+    seen = []
+
+    class EnoughError(Exception):
+        pass
+
+    def first(progress):
+        seen.append(progress.step)
+        raise EnoughError
+
+    with pytest.raises(EnoughError):
+        train(tmp_path / "killed", SMALL, config, PROCESS, resume=True, on_progress=first)
+    assert seen[0] == max(steps) + 1
+
+
+def test_a_run_that_exists_is_not_touched(whole):
+    before = {path: path.read_bytes() for path in whole.directory.glob("*.*")}
+    with pytest.raises(RunError, match="a new run needs a directory that does not exist"):
+        train(whole.directory, SMALL, QUICK, PROCESS)
+    assert before == {path: path.read_bytes() for path in whole.directory.glob("*.*")}
+
+
+def test_a_run_goes_on_only_as_what_it_was_begun_as(whole):
+    with pytest.raises(RunError, match=r"num_heads must be 2, as when .* was begun; got 4"):
+        train(whole.directory, replace(SMALL, num_heads=4), QUICK, PROCESS, resume=True)
+    with pytest.raises(RunError, match=r"noise_scale must be 0\.1, as when .* was begun; got 0\.2"):
+        train(whole.directory, SMALL, QUICK, replace(PROCESS, noise_scale=0.2), resume=True)
+
+
+def test_a_finished_run_resumes_to_itself(whole):
+    again = train(whole.directory, SMALL, QUICK, PROCESS, resume=True)
+    assert losses(again) == losses(whole)
+
+
+def test_overfit_learns_one_batch_by_heart(tmp_path):
+    config = replace(QUICK, overfit=True, num_epochs=4, steps_per_epoch=60, warmup_steps=20, learning_rate=1e-2)
+    run = train(tmp_path / "fit", HistoricConfig(width=16, layer_dims=(16, 16, 8), labels_in_qk=True), config, PROCESS)
+    assert run.history[-1]["train_mse"] < 0.2 * run.history[0]["train_mse"]
+    assert run.history[-1]["test_mse"] == run.history[-1]["train_mse"]
+
+
+def test_training_on_pairs_from_a_file_has_no_process(tmp_path):
+    pairs = PROCESS.sample(12, np.random.default_rng(0))
+    run = train(tmp_path / "pairs", SMALL, replace(QUICK, num_epochs=1), pairs)
+    assert run.process is None
+    assert load_run(run.directory).spec["process"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"num_epochs": 0}, "num_epochs must be at least 1; got 0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be finite and above 0; got nan"),
+        ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw; got 'sgd'"),
+        ({"seed": -1}, "must not be negative"),
+    ],
+)
+def test_impossible_training_is_refused(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        TrainConfig(**changes)

@@ -1,0 +1,211 @@
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from diagnostics.checks import CHECKS
+from diagnostics.cli import main
+from diagnostics.report import ReportFile
+from diagnostics.result import Report
+
+ROOT = Path(__file__).parents[2]
+SUBJECTS = """
+from dataclasses import replace
+import numpy as np
+from attn.processes import PairProcess
+from attn.types import Prediction
+from diagnostics.adapters import OracleSubject
+
+PROCESS = PairProcess(num_points=10)
+
+def oracle():
+    return OracleSubject(PROCESS)
+
+class Blind(OracleSubject):
+    def teacher_force(self, batch):
+        blind = self.process.posterior(replace(batch, series=np.zeros_like(batch.series)))
+        return Prediction(blind.mean, blind.scale)
+
+def blind():
+    return Blind(PROCESS, "blind \\x1b[31m<b>")
+
+def homeless():
+    subject = OracleSubject(PROCESS)
+    subject.process = None
+    return subject
+
+def broken():
+    raise RuntimeError("no weights\\nat all")
+"""
+
+
+@pytest.fixture
+def subjects(tmp_path, monkeypatch):
+    (tmp_path / "my_subjects.py").write_text(SUBJECTS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "my_subjects", raising=False)
+    return "my_subjects"
+
+
+def refusal(capsys, *arguments):
+    """The one sentence on stderr of a command that was refused."""
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+def test_list_names_every_check(capsys):
+    assert main(["list"]) == 0
+    said = capsys.readouterr().out
+    assert all(known.name in said for known in CHECKS)
+
+
+@pytest.mark.parametrize("known", CHECKS, ids=lambda known: known.name)
+def test_explain_says_what_a_check_asks_and_what_to_change(known, capsys):
+    assert main(["explain", known.name]) == 0
+    said = capsys.readouterr().out
+    assert known.question in said
+    assert known.method in said
+    assert all(suspect in said for suspect in known.suspects)
+
+
+def test_a_check_that_passes_is_code_0_and_one_that_fails_is_code_1(subjects, capsys):
+    base = ["check", "--num-pairs", "16", "--check", "history_labels_matter", "--subject"]
+    assert main([*base, f"{subjects}:oracle"]) == 0
+    assert "1 of 1 checks passed" in capsys.readouterr().out
+    assert main([*base, f"{subjects}:blind"]) == 1
+    said = capsys.readouterr().out
+    assert "failed" in said
+    assert "\x1b[31m" not in said
+    assert shlex.join([*base[:1], "--subject", f"{subjects}:blind"]) in said
+
+
+def test_a_skipped_check_is_incomplete(subjects, capsys):
+    arguments = [
+        "--subject",
+        f"{subjects}:oracle",
+        "--check",
+        "attention_rows_sum_to_one",
+        "--num-pairs",
+        "8",
+    ]
+    assert main(["check", *arguments]) == 3
+    assert "does not offer attention" in " ".join(capsys.readouterr().out.split())
+
+
+def test_json_is_a_report(subjects, capsys):
+    arguments = [
+        "--subject",
+        f"{subjects}:oracle",
+        "--check",
+        "no_future_leak",
+        "--num-pairs",
+        "8",
+        "--seed",
+        "3",
+    ]
+    assert main(["check", *arguments, "--json"]) == 0
+    report = Report.from_json(capsys.readouterr().out)
+    assert [(result.check, result.seed) for result in report.results] == [("no_future_leak", 3)]
+
+
+def test_an_expected_failure_is_no_finding_and_one_that_passes_is(subjects, tmp_path, capsys):
+    expected = tmp_path / "expected.json"
+    expected.write_text(json.dumps({"history_labels_matter": "known", "no_future_leak": "of another check"}))
+    base = [
+        "check",
+        "--check",
+        "history_labels_matter",
+        "--num-pairs",
+        "16",
+        "--expected-failures",
+        str(expected),
+    ]
+    assert main([*base, "--subject", f"{subjects}:blind"]) == 0
+    assert main([*base, "--subject", f"{subjects}:oracle"]) == 1
+    expected.write_text(json.dumps({"no_such_check": "?"}))
+    capsys.readouterr()
+    assert "no_such_check" in refusal(capsys, *base, "--subject", f"{subjects}:oracle")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["check", "--subject", "S:oracle", "--check", "nonsense"], "check must be one of"),
+        (["explain", "nonsense"], "check must be one of"),
+        (["check", "--subject", "S:nobody"], "must name a factory"),
+        (["check", "--subject", "S:broken"], "RuntimeError: no weights"),
+        (["check", "--subject", "S:homeless"], "must have a process"),
+        (["report", "--subject", "S:homeless", "--out", "OUT"], "must have a process"),
+        (["check", "--subject", "S:oracle", "--num-pairs", "1"], "num-pairs"),
+        (["check", "--subject", "S:oracle", "--seed", "minus"], "seed"),
+        (["check"], "--subject"),
+        (["check", "--subject", "S:oracle", "--expected-failures", "no.json"], "no.json"),
+        (["check", "--subject", "/no/such/run"], "/no/such/run"),
+        (["report", "--subject", "S:oracle", "--out", "OUT", "--num-context", "10"], "between 1 and 9"),
+        (["nonsense"], "nonsense"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_mistake_is_one_sentence_and_code_2(arguments, sentence, subjects, tmp_path, capsys):
+    arguments = [
+        word.replace("S:", f"{subjects}:").replace("OUT", str(tmp_path / "out")) for word in arguments
+    ]
+    assert sentence in refusal(capsys, *arguments)
+
+
+def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_measured(subjects, tmp_path, capsys):
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    said = refusal(capsys, "report", "--subject", f"{subjects}:oracle", "--out", str(taken / "out"))
+    assert "Not a directory" in said
+    assert taken.read_text() == "mine"
+
+
+def test_report_writes_the_report_and_says_five_lines(subjects, tmp_path, capsys):
+    out = tmp_path / "my report"
+    arguments = [
+        "report",
+        "--subject",
+        f"{subjects}:blind",
+        "--against",
+        f"{subjects}:oracle",
+        "--out",
+        str(out),
+    ]
+    assert main([*arguments, "--num-pairs", "16", "--num-context", "3"]) == 0
+    said = capsys.readouterr()
+    path, *verdict = said.out.splitlines()
+    assert Path(path) == out / "report.html"
+    assert len(verdict) == 5
+    assert "\x1b" not in said.out
+    assert said.err == ""
+    written = ReportFile.from_json((out / "report.json").read_text())
+    assert [report.subject for report in written.reports] == ["blind \x1b[31m<b>", "oracle"]
+    blind, oracle = (report.symptoms[0] for report in written.reports)
+    assert {measure.num_pairs for symptom in (blind, oracle) for measure in symptom.measures} == {16}
+    # the exact GP's error depends on the pairs alone: they were the same
+    exact = [{m.name: m.value for m in s.measures}["rmse_oracle_free_running"] for s in (blind, oracle)]
+    assert exact[0] == exact[1]
+    assert shlex.split(written.command)[:2] == ["diagnose", "report"]
+    assert str(out) in shlex.split(written.command)
+
+
+def test_list_and_explain_do_without_tensorflow():
+    code = (
+        "import sys; from diagnostics.cli import main; main(['list']); main(['explain', 'no_future_leak']);"
+        " sys.exit('tensorflow' in sys.modules or 'matplotlib' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
