@@ -8,7 +8,7 @@ LOG_2_PI = math.log(2 * math.pi)
 
 
 def gaussian_log_density(y: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-    """log N(y; mean, scale^2) in nats, elementwise; `scale` is the standard deviation, above 0."""
+    """Log N(y; mean, scale^2) in nats, elementwise; `scale` is the standard deviation, above 0."""
     return -0.5 * ((y - mean) / scale) ** 2 - tf.math.log(scale) - 0.5 * LOG_2_PI
 
 

@@ -56,12 +56,13 @@ def predict_next(model: PairModel, history: Batch, x_next: Floats, series_next: 
     layout = _Layout.of(history)
     num_given = layout.is_target.sum(axis=1)
     width = _round_up(int(num_given.max()) + 1)
-    x, series, given = (np.zeros((history.num_pairs, width), dtype) for dtype in (np.float32, np.int32, np.float32))
+    shape = (history.num_pairs, width)
+    x, given, series = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64)
     filled = layout.is_target.shape[1]
     x[:, :filled], series[:, :filled], given[:, :filled] = layout.x, layout.series, layout.y
     row = np.arange(history.num_pairs)
     x[row, num_given], series[row, num_given] = x_next, series_next
-    steps = _Steps(x, series, given[:, None], num_given, np.zeros((history.num_pairs, 1, width), np.float32))
+    steps = _Steps(x, series, given[:, None], num_given, np.zeros((history.num_pairs, 1, width)))
     written = _run(model, layout.context, steps)
     return Prediction(*(values[row, 0, num_given][:, None] for values in (written.mean, written.scale)))
 
@@ -109,16 +110,20 @@ class _Layout:
         num_targets = _round_up(max(1, int(batch.is_target.sum(axis=1).max())))
         order = _columns(batch.is_target, num_targets)
         is_target = _take(batch.is_target, order)
-        x, series, y = (np.where(is_target, _take(part, order), 0) for part in (batch.x, batch.series, batch.y))
+        x, series, y = (
+            np.where(is_target, _take(part, order), 0) for part in (batch.x, batch.series, batch.y)
+        )
         seen = _columns(batch.is_context, _round_up(int(batch.is_context.sum(axis=1).max())))
         is_context = _take(batch.is_context, seen)
-        columns = (np.where(is_context, _take(part, seen), 0) for part in (batch.x, batch.series, batch.y))
+        context_x, context_series, context_y = (
+            np.where(is_context, _take(part, seen), 0) for part in (batch.x, batch.series, batch.y)
+        )
         num_context = np.full(batch.num_pairs, seen.shape[1])
-        context = Batch(*columns, is_context, num_context)
+        context = Batch(context_x, context_series, context_y, is_context, num_context)
         return cls(batch, context, order, is_target, x, series, y)
 
     def place(self, values: Floats, in_context: Floats | float) -> Floats:
-        """values [S,B,T] at the positions of the targets [S,B,L]; `in_context` at those of the context."""
+        """Values [S,B,T] at the positions of the targets [S,B,L]; `in_context` at those of the context."""
         nan = np.float32(np.nan)
         full = np.where(self.batch.is_context, in_context, nan).astype(np.float32)
         full = np.broadcast_to(full, (values.shape[0], *self.batch.x.shape)).copy()
@@ -145,7 +150,8 @@ def _take(values: np.ndarray, columns: Ints) -> np.ndarray:
 @dataclass(frozen=True, eq=False)
 class _Steps:
     """What a run of T steps needs: x, series [B,T]; the y of the first `num_given` [B] steps is fed from
-    `given` [B,1,T], the others from the prediction and `noise` [B,S,T]."""
+    `given` [B,1,T], the others from the prediction and `noise` [B,S,T].
+    """
 
     x: Floats
     series: Ints
@@ -238,5 +244,5 @@ def _free_run(
 
 
 def _column(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """values [B,T] -> [B,1]."""
+    """Values [B,T] -> [B,1]."""
     return values[:, index][:, None]

@@ -77,9 +77,10 @@ def find_run(name: str) -> Path:
             return Path(name)
     except (OSError, ValueError):  # a name that no file can have
         pass
+    shipped_names = ", ".join(run.name for run in list_runs(PRETRAINED)) or "none"
     raise RunError(
-        f"a run must be one of the shipped runs ({', '.join(run.name for run in list_runs(PRETRAINED)) or 'none'})"
-        f" or a directory with a spec.json; got {name[:200]!r}"
+        f"a run must be one of the shipped runs ({shipped_names}) or a directory with a spec.json;"
+        f" got {name[:200]!r}"
     )
 
 

@@ -30,7 +30,9 @@ class Stream:
             pairs = self.source.sample(self.batch_size, rng)
         else:
             training, _ = self._split()
-            pairs = self.source.rows(rng.choice(training, self.batch_size, replace=len(training) < self.batch_size))
+            pairs = self.source.rows(
+                rng.choice(training, self.batch_size, replace=len(training) < self.batch_size)
+            )
         return arrange(pairs, self.regime, self.num_context, rng)
 
     def test(self, num_pairs: int) -> Batch:

@@ -123,7 +123,9 @@ def train(
     for step, batch in _prefetched(stream, start, config.num_steps):
         losses.append(float(trainer.step(to_points(batch))))
         if not math.isfinite(losses[-1]):
-            raise RunError(f"the loss must be finite; got {losses[-1]} at step {step + 1}: lower the learning rate")
+            raise RunError(
+                f"the loss must be finite; got {losses[-1]} at step {step + 1}: lower the learning rate"
+            )
         figures = None
         if (step + 1) % config.steps_per_epoch == 0:
             figures = trainer.figures(step + 1, losses, batch, test, time.perf_counter() - epoch_started)
@@ -133,7 +135,9 @@ def train(
             _write_board(board, model, figures)
             losses, epoch_started = [], time.perf_counter()
         if on_progress is not None:
-            on_progress(Progress(step + 1, config.num_steps, float(np.mean(losses[-50:] or [np.nan])), figures))
+            on_progress(
+                Progress(step + 1, config.num_steps, float(np.mean(losses[-50:] or [np.nan])), figures)
+            )
     save_weights(model, directory / "weights.safetensors")
     return load_run(directory)
 
@@ -155,7 +159,9 @@ class _Trainer:
         self.optimizer.apply(tape.gradient(loss, weights), weights)
         return loss
 
-    def figures(self, step: int, losses: list[float], last: Batch, test: Batch, seconds: float) -> dict[str, float]:
+    def figures(
+        self, step: int, losses: list[float], last: Batch, test: Batch, seconds: float
+    ) -> dict[str, float]:
         """The row of an epoch: loss, MSE and R^2 of each series, on training and on test pairs."""
         row = {
             "step": float(step),
@@ -169,7 +175,7 @@ class _Trainer:
         return row
 
     def save(self, directory: Path, step: int) -> None:
-        """Write a checkpoint and remove all but the last three; the new one is whole before an old one goes."""
+        """Write a checkpoint, then remove all but the last three."""
         directory.mkdir(exist_ok=True)
         arrays = {f"weights/{name}": value for name, value in weights_of(self.model).items()}
         arrays |= {f"optimizer/{i:04d}": v.numpy() for i, v in enumerate(self.optimizer.variables)}
@@ -188,7 +194,9 @@ class _Trainer:
             except TensorsError:
                 continue  # cut short by whatever ended the training: the one before it is whole
             arrays = tensors.arrays
-            weights = {name.removeprefix("weights/"): a for name, a in arrays.items() if name.startswith("weights/")}
+            weights = {
+                name.removeprefix("weights/"): a for name, a in arrays.items() if name.startswith("weights/")
+            }
             assign_weights(self.model, weights, path)
             for i, variable in enumerate(self.optimizer.variables):
                 variable.assign(arrays[f"optimizer/{i:04d}"])
@@ -247,7 +255,9 @@ def _open_directory(directory: Path, spec: dict[str, Any], resume: bool) -> None
     check_name(directory.name)
     if directory.exists():
         if not resume:
-            raise RunError(f"a new run needs a directory that does not exist; {directory} does (resume it, or rename)")
+            raise RunError(
+                f"a new run needs a directory that does not exist; {directory} does (resume it, or rename)"
+            )
         _check_same_spec(directory, spec)
         return
     partial = directory.with_name(f".{directory.name}.new")

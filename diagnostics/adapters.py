@@ -115,7 +115,10 @@ class AttnSubject:
         training = self.run.spec["training"]
         return [
             arrange(
-                self.process.sample(training["batch_size"], rng), training["regime"], training["num_context"], rng
+                self.process.sample(training["batch_size"], rng),
+                training["regime"],
+                training["num_context"],
+                rng,
             )
             for _ in range(num_batches)
         ]

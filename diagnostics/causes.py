@@ -195,13 +195,13 @@ FAULTS: dict[str, Fault] = {
         "likelihood",
         "targets that are exactly 0 are left out of the loss",
         "Leave out what the mask says, never what a value says.",
-        refuted_by="every_target_is_scored",
+        refuted_by="targets_equal_to_zero_count",
     ),
     "context_scored": Fault(
         "likelihood",
         "observed points are scored in the loss",
         "Average the loss over targets only.",
-        refuted_by="every_target_is_scored",
+        refuted_by="observed_points_are_not_scored",
     ),
     "first_target_unscored": Fault(
         "likelihood",

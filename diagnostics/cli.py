@@ -24,9 +24,9 @@ from diagnostics.runner import NUM_PAIRS, run_checks
 from diagnostics.wording import count_statuses, five_lines
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Find out why a model that looked good in training fails where its own predictions begin.",
     epilog="Exit codes of check: 0 all passed; 1 a finding; 2 a wrong command or subject; 3 incomplete.",
 )
@@ -203,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args=None if arguments is None else list(arguments), prog_name="diagnose", standalone_mode=False
         )
     except TyperException as error:
-        return _refuse(error.format_message())
+        return _refuse(f"{error.format_message()} (diagnose --help lists what there is)")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _refuse(f"{where}{error.strerror or error}")

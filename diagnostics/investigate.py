@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from attn.processes import PairProcess
 from attn.longform import TableError
+from attn.processes import PairProcess
 from attn.tables import Table, real_pair
 from diagnostics.adapters import load_subject
 from diagnostics.ask import SubjectError

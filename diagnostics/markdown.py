@@ -4,7 +4,7 @@ import re
 
 from markupsafe import Markup
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&$])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#!|~&$])")
 
 
 def escape(value: object) -> str:
@@ -15,7 +15,7 @@ def escape(value: object) -> str:
     if isinstance(value, Markup):
         return str(value)
     line = " ".join(str(value).split())
-    # brackets before a digit, dots and signs inside a line are harmless: figures stay readable
+    # parentheses stay: without brackets before them they make no link
     return _SPECIAL.sub(r"\\\1", line)
 
 

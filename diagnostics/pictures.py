@@ -57,8 +57,8 @@ def draw_data(symptoms: Sequence[Symptom], names: Sequence[str], key: str) -> Da
         errors=tuple(
             Picture(
                 file=f"{key}-error-{place}.png",
-                caption=f"{name}: error by distance from the boundary, with 95 % intervals; logarithmic axis,"
-                " the same for all subjects.",
+                caption=f"{name}: error by distance from the boundary, with 95 % intervals; the axis is the"
+                " same for all subjects.",
                 alt=f"Root mean square error of {name} by target, {_error_in_words(symptom)}",
                 png=render_png(lambda ax, shown=symptom: draw_error(ax, shown, limits)),  # type: ignore[misc]
             )

@@ -35,35 +35,45 @@ class Subject(Protocol):
 class HasRollout(Protocol):
     """Writes whole trajectories by itself; `feed` is `sample` or `mean`."""
 
-    def rollout(self, batch: Batch, num_samples: int, rng: np.random.Generator, feed: str) -> Rollout: ...
+    def rollout(self, batch: Batch, num_samples: int, rng: np.random.Generator, feed: str) -> Rollout:
+        """S trajectories of every row; the y of targets is not read."""
+        ...
 
 
 @runtime_checkable
 class HasAttention(Protocol):
     """Shows where each prediction looked."""
 
-    def attention(self, batch: Batch) -> Attention: ...
+    def attention(self, batch: Batch) -> Attention:
+        """The weights of every layer and head."""
+        ...
 
 
 @runtime_checkable
 class HasLoss(Protocol):
     """The loss that training minimises, one number for the batch."""
 
-    def loss(self, batch: Batch) -> float: ...
+    def loss(self, batch: Batch) -> float:
+        """The loss of a batch, with whatever is random in training off."""
+        ...
 
 
 @runtime_checkable
 class HasReload(Protocol):
     """Saves, loads, and returns the restored subject."""
 
-    def reload(self) -> Subject: ...
+    def reload(self) -> Subject:
+        """The subject after a round through its files."""
+        ...
 
 
 @runtime_checkable
 class HasTrainingBatches(Protocol):
     """Batches as training sees them."""
 
-    def training_batches(self, num_batches: int, rng: np.random.Generator) -> Sequence[Batch]: ...
+    def training_batches(self, num_batches: int, rng: np.random.Generator) -> Sequence[Batch]:
+        """Fresh batches in the arrangement of the training."""
+        ...
 
 
 @runtime_checkable
@@ -84,5 +94,5 @@ OPTIONAL: dict[str, type] = {
 
 
 def offers(subject: Subject, capability: str) -> bool:
-    """Whether the subject has that optional capability (a key of OPTIONAL); `process` may be None: then not."""
+    """Whether the subject has that capability, a key of OPTIONAL; one that is None does not count."""
     return isinstance(subject, OPTIONAL[capability]) and getattr(subject, capability) is not None

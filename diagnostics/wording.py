@@ -112,8 +112,9 @@ def attention_in_words(symptom: Symptom, name: str) -> str:
         return f"{name} does not show its attention, so nothing is said of where it looks."
     on_a, on_b, points = seen.mass_on_a[0], seen.mass_on_b[0], seen.points_of_a[0]
     return (
-        f"{name}: at the first target {_percent(on_a)} of the attention lies on A, which has {_percent(points)}"
-        f" of the visible points, and {_percent(on_b)} on B, which has {_percent(1 - points)}."
+        f"{name}: at the first target {_percent(on_a)} of the attention lies on A, which has"
+        f" {_percent(points)} of the visible points, and {_percent(on_b)} on B, which has"
+        f" {_percent(1 - points)}."
     )
 
 

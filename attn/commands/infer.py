@@ -10,7 +10,6 @@ from attn.commands.output import CommandError, new_file, save_figure
 
 if TYPE_CHECKING:
     from attn.commands.answers import Answers
-    from attn.plots import Inference
     from attn.runs import Run
 
 _PANEL = "Inference"
@@ -127,9 +126,10 @@ def infer(
     answers = answer(
         loaded.model, data.drawn_or_read(request, process, number, observed, seed), setting, seed
     )
-    _write(out, loaded, answers, plots)
+    written = _write(out, loaded, answers, plots)
     if attention or animate:
-        _write_attention(out, loaded, answers, attention, animate)
+        written += _write_attention(out, loaded, answers, attention, animate)
+    _remove_stale(out, written)
     _print_scores(out, answers)
 
 
@@ -142,34 +142,48 @@ def _number_of_steps(text: str) -> int | None:
     return int(text)
 
 
-def _write(out: Path, run: "Run", answers: "Answers", num_plots: int) -> None:
+def _write(out: Path, run: "Run", answers: "Answers", num_plots: int) -> list[Path]:
     """The plots of the first pairs, predictions.csv and metrics.json, each whole or not at all."""
     from attn.commands.answers import metrics_json, predictions_csv
     from attn.commands.output import save_text
     from attn.plots import inference_figure
 
-    for row in range(min(num_plots, answers.inference.batch.num_pairs)):
+    plots = [out / f"pair-{row:03d}.png" for row in range(min(num_plots, len(answers.titles)))]
+    for row, path in enumerate(plots):
         title = f"{run.name}: {answers.titles[row]}"
-        save_figure(out / f"pair-{row:03d}.png", inference_figure(answers.inference, row, title))
+        save_figure(path, inference_figure(answers.inference, row, title))
     save_text(out / "predictions.csv", predictions_csv(answers))
     save_text(out / "metrics.json", metrics_json(answers, run.name))
+    return plots
 
 
-def _write_attention(out: Path, run: "Run", answers: "Answers", one_a_step: bool, animate: bool) -> None:
+def _write_attention(
+    out: Path, run: "Run", answers: "Answers", one_a_step: bool, animate: bool
+) -> list[Path]:
     """What the first trajectory of the first pair looked at, step by step."""
     from attn.attention_plots import attention_figures, write_animation
     from attn.commands.answers import attention_of_first
 
-    first: Inference = answers.inference.only(0)
-    attention = attention_of_first(run.model, answers)
     title = f"{run.name}: {answers.titles[0]}"
-    figures = list(attention_figures(first, attention, 0, title))
+    attention = attention_of_first(run.model, answers)
+    figures = list(attention_figures(answers.inference.only(0), attention, 0, title))
+    written = []
     if one_a_step:
-        for step, figure in enumerate(figures, start=1):
-            save_figure(out / "attention" / f"step-{step:03d}.png", figure)
+        written = [out / "attention" / f"step-{step:03d}.png" for step in range(1, len(figures) + 1)]
+        for path, figure in zip(written, figures, strict=True):
+            save_figure(path, figure)
     if animate:
-        with new_file(out / "attention.gif") as file:
+        written.append(out / "attention.gif")
+        with new_file(written[-1]) as file:
             write_animation(file, figures)
+    return written
+
+
+def _remove_stale(out: Path, written: list[Path]) -> None:
+    """Remove plots of an inference that was replaced: they would pass for plots of this one."""
+    for pattern in ("pair-*.png", "attention/step-*.png", "attention.gif"):
+        for path in set(out.glob(pattern)) - set(written):
+            path.unlink()
 
 
 def _print_scores(out: Path, answers: "Answers") -> None:

@@ -227,7 +227,8 @@ def _train(
         task = bar.add_task("", total=config.num_steps, loss="-")
 
         def report(standing: Standing) -> None:
-            bar.update(task, completed=standing.step, loss=shown(standing.loss))
+            loss = standing.loss if standing.epoch is None else standing.epoch["train_loss"]
+            bar.update(task, completed=standing.step, loss=shown(loss))
             if standing.epoch is not None:
                 console.print(_epoch_line(standing.epoch, config.steps_per_epoch), soft_wrap=True)
 

@@ -6,10 +6,21 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from pydantic import TypeAdapter, ValidationError
 
 from attn.models.base import PairModel, Points
 from attn.models.historic import Historic, HistoricConfig
 from attn.models.pair_transformer import PairTransformer, PairTransformerConfig
+
+__all__ = [
+    "PRESETS",
+    "HistoricConfig",
+    "ModelConfig",
+    "PairModel",
+    "PairTransformerConfig",
+    "build_model",
+    "model_config",
+]
 
 ModelConfig = HistoricConfig | PairTransformerConfig
 
@@ -32,9 +43,19 @@ def model_config(values: Mapping[str, Any]) -> ModelConfig:
     known = {field.name for field in fields(_CONFIGS[kind])}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise ValueError(f"a {kind} model has the fields {', '.join(sorted(known))}; got {', '.join(unknown)}")
-    listed = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    return _CONFIGS[kind](**listed)
+        raise ValueError(
+            f"a {kind} model has the fields {', '.join(sorted(known))}; got {', '.join(unknown)}"
+        )
+    try:
+        return TypeAdapter(_CONFIGS[kind]).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] == "value_error":  # a rule of the configuration itself
+            raise ValueError(first["msg"].removeprefix("Value error, ")) from error
+        field = first["loc"][0]
+        raise ValueError(
+            f"{field} has a wrong form ({first['msg']}); got {values.get(str(field))!r}"
+        ) from error
 
 
 def build_model(config: ModelConfig, seed: int) -> PairModel:

@@ -9,7 +9,7 @@ from attn.likelihood import gaussian_log_density, masked_mean
 
 
 class Points(NamedTuple):
-    """A `Batch` as tensors: x, y [B,L] float32, series [B,L] int32, valid [B,L] bool, num_context [B] int32."""
+    """A `Batch` as tensors: float32, int32 and bool, with the shapes of `Batch`."""
 
     x: tf.Tensor
     series: tf.Tensor

@@ -173,7 +173,7 @@ class Historic(PairModel):
         return masked_mean(0.5 * (squared + weight * tf.math.log(prediction.scale)), counted)
 
     def _embed_x(self, x: tf.Tensor) -> tf.Tensor:
-        """x [B,Q] -> [B,Q,W]: the row of its bin, or between two rows where x is not binned."""
+        """X [B,Q] -> [B,Q,W]: the row of its bin, or between two rows where x is not binned."""
         place = x / self.config.bin_width
         row = tf.floor(place)
         lower = self.table(self._row(row))
@@ -204,7 +204,7 @@ class Historic(PairModel):
         return tf.nn.relu(scores) if self.config.relu_scores else scores
 
     def _predict(self, attended: tf.Tensor, previous: tf.Tensor, x: tf.Tensor, series: tf.Tensor) -> Normal:
-        """attended and previous [B,Q,W], x and series [B,Q] -> mean and scale [B,Q]."""
+        """Attended and previous [B,Q,W], x and series [B,Q] -> mean and scale [B,Q]."""
         gathered = self.from_heads(attended)
         if self.config.previous_value_residual:
             gathered += previous
@@ -219,7 +219,7 @@ class Historic(PairModel):
 
 
 def _newest_before(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """For every position the value of the newest valid position before it [B,L,W]; zeros where there is none."""
+    """The value of the newest valid position before each position [B,L,W]; zeros where there is none."""
     length = tf.shape(valid)[1]
     number = tf.where(masks.earlier(valid), tf.range(1, length + 1), 0)  # [B,Q,K]: 1 + key, 0 = hidden
     newest = tf.reduce_max(number, axis=-1)  # [B,Q]

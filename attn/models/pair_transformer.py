@@ -173,7 +173,7 @@ class PairTransformer(PairModel):
         x_next: tf.Tensor,
         series_next: tf.Tensor,
     ) -> tuple[Normal, Cache]:
-        """Two tokens a trajectory in one pass: the content of the newest point, and the query for the next."""
+        """Two tokens a trajectory in one pass: the content of the newest point, the query for the next."""
         num_pairs, num_samples = newest.y.shape
         num_slots = cache.x.shape[1]
         slot = (number - 1) % num_slots  # at number 0 nothing is appended: the last slot holds a dummy unseen
@@ -236,7 +236,7 @@ def _attend_twice(
     to_slots: tf.Tensor,
     may_see: tf.Tensor,
 ) -> tf.Tensor:
-    """Queries [B,H,2S,d] over the shared context and each trajectory's own slots, one softmax -> [B,H,2S,d]."""
+    """Queries [B,H,2S,d] over the shared context and the trajectory's own slots, by one softmax."""
     num_pairs, num_heads, num_samples, _, width = slots.key.shape
     num_context = context.key.shape[2]
     by_trajectory = [num_pairs, num_heads, num_samples, 2, -1]

@@ -1,7 +1,7 @@
 """The battery: one file a family, one small function a check; CHECKS is the manifest."""
 
 from diagnostics.check import Check
-from diagnostics.checks import boundary, feeding, likelihood, masking, persistence, position
+from diagnostics.checks import boundary, feeding, likelihood, loss, masking, persistence, position
 
 CHECKS: tuple[Check, ...] = (
     position.history_labels_matter,
@@ -26,8 +26,10 @@ CHECKS: tuple[Check, ...] = (
     likelihood.z_scores_are_calibrated,
     likelihood.first_target_is_calibrated,
     likelihood.first_target_is_predicted_as_well,
-    likelihood.loss_is_the_likelihood,
-    likelihood.every_target_is_scored,
+    loss.loss_is_the_likelihood,
+    loss.every_target_is_scored,
+    loss.targets_equal_to_zero_count,
+    loss.observed_points_are_not_scored,
     persistence.reload_predicts_the_same,
 )
 

@@ -17,9 +17,12 @@ LINES = (
     ("rmse_oracle_teacher_forced", "exact GP, teacher forced", GREEN, "-.", "v"),
 )
 
+# errors that differ by more than this factor are drawn on a logarithmic axis, else from zero on
+WIDE = 6
+
 
 def draw_error(ax: Axes, symptom: Symptom, limits: tuple[float, float] | None = None) -> Axes:
-    """Draw the error curves of a symptom on a logarithmic axis; `limits` is the range of that axis."""
+    """Draw the error curves of a symptom with their intervals; `limits` is the range of the y axis."""
     curves = {curve.name: curve for curve in symptom.curves}
     drawn = [line for line in LINES if line[0] in curves]
     if not drawn:
@@ -30,15 +33,22 @@ def draw_error(ax: Axes, symptom: Symptom, limits: tuple[float, float] | None = 
         ax.plot(
             curve.at, curve.value, color=color, ls=linestyle, marker=marker, ms=3.5, markevery=4, label=label
         )
-    ax.set_yscale("log")
-    if limits is not None:
-        ax.set_ylim(limits)
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    _scale(ax, limits)
     ax.set(xlabel="target, counted from the boundary", ylabel="root mean square error of y")
     ax.figure.legend(loc="outside lower center", ncols=2)
     return ax
+
+
+def _scale(ax: Axes, limits: tuple[float, float] | None) -> None:
+    low, high = limits or ax.get_ylim()
+    if low > 0 and high / low > WIDE:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.set_ylim(low, high)
+    else:
+        ax.set_ylim(0, high)
 
 
 def error_limits(symptoms: Sequence[Symptom]) -> tuple[float, float] | None:

@@ -298,6 +298,24 @@ def test_results_that_exist_are_kept_unless_they_may_be_replaced(attn, refused, 
     assert (tmp_path / "o/mine.txt").read_text() == "mine"
 
 
+def test_plots_of_an_inference_that_is_replaced_do_not_remain(attn, trained, tmp_path):
+    ask = ["infer", "--run", trained, "--number", 2, "--observed", 4, "--out", "o", "--overwrite"]
+    assert attn(*ask, "--plots", 2, "--animate", "--steps", 1)[0] == 0
+    assert attn(*ask, "--plots", 1)[0] == 0
+    names = sorted(path.name for path in content(tmp_path / "o"))
+    assert names == ["metrics.json", "pair-000.png", "predictions.csv"]
+
+
+def test_pairs_of_a_file_and_single_sequences_are_continued(attn, trained, tmp_path):
+    attn("data", "--kernel", "rbf", "--number", 3, "--num-points", 8)
+    options = ["--pairs", "data/rbf/pairs.npz", "--observed", 4, "--unsorted", "--scattered", "--plots", 1]
+    code, out, _ = attn("infer", "--run", trained, *options, "--out", "o", "--attention")
+    assert code == 0
+    assert "exact GP" in out
+    assert len(list((tmp_path / "o/attention").iterdir())) == 4
+    assert len(list(csv.DictReader((tmp_path / "o/predictions.csv").open()))) == 3 * 4
+
+
 def _cell(row, column, value):
     def change(rows):
         rows[row][column] = value
@@ -352,6 +370,14 @@ def test_a_wrong_table_is_refused(refused, trained, tmp_path, command, change, a
 def test_infer_refuses(refused, trained, tmp_path, arguments, sentence):
     assert sentence in refused("infer", "--run", trained, "--number", 2, "--observed", 4, *arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_a_process_needs_data(refused, trained, tmp_path):
+    run = tmp_path / "from_a_table"
+    shutil.copytree(trained, run)
+    spec = json.loads((run / "spec.json").read_text())
+    (run / "spec.json").write_text(json.dumps({**spec, "process": None}))
+    assert refused("infer", "--run", run, "--observed", 4).startswith("this run knows no process")
 
 
 def _truncate(run):

@@ -69,7 +69,9 @@ def slow_historic(model, batch, row, t):
         gathered = gathered + y[t - 1] * weights["to_value/kernel"][0]
     if config.normalised_values:
         centred = gathered - gathered.mean()
-        gathered = centred / np.sqrt((centred**2).mean() + 1e-6) * weights["norm/gamma"] + weights["norm/beta"]
+        gathered = (
+            centred / np.sqrt((centred**2).mean() + 1e-6) * weights["norm/gamma"] + weights["norm/beta"]
+        )
     z = leaky(gathered) @ weights["from_history/kernel"] + weights["from_history/bias"]
     z = leaky(z + embed(x[t]) @ weights["from_x/kernel"] + table[series[t]] @ weights["from_label/kernel"])
     for name in ("second", "third"):
@@ -150,7 +152,9 @@ def test_the_historic_model_cannot_tell_the_points_of_a_from_those_of_b():
 def test_attention_of_every_target_sums_to_one_over_earlier_points(kind):
     batch = small_batch("mixed", num_pairs=4, num_context=3)
     weights = attention(build_model(SMALL[kind], 0), batch).weights
-    np.testing.assert_allclose(weights.sum(-1)[:, batch.is_target.nonzero()[0], :, batch.is_target.nonzero()[1]], 1, atol=1e-5)
+    np.testing.assert_allclose(
+        weights.sum(-1)[:, batch.is_target.nonzero()[0], :, batch.is_target.nonzero()[1]], 1, atol=1e-5
+    )
     position = np.arange(batch.num_points)
     assert not weights[..., position[None, :] >= position[:, None]].any()
 
@@ -167,8 +171,13 @@ def test_a_configuration_survives_json(config):
     [
         ({"kind": "other"}, "kind of a model must be one of historic, pair_transformer; got 'other'"),
         ({"kind": "historic", "depth": 3}, "got depth"),
-        ({"kind": "historic", "width": 10, "num_heads": 4}, "width must be a multiple of num_heads; got 10 and 4"),
-        ({"kind": "historic", "layer_dims": [1, 2]}, "layer_dims must be three widths"),
+        (
+            {"kind": "historic", "width": 10, "num_heads": 4},
+            "width must be a multiple of num_heads; got 10 and 4",
+        ),
+        ({"kind": "historic", "layer_dims": [1, 2]}, r"layer_dims has a wrong form .*; got \[1, 2\]"),
+        ({"kind": "historic", "layer_dims": [8, 0, 8]}, "layer_dims must be three widths of at least 1"),
+        ({"kind": "historic", "width": "wide"}, "width has a wrong form .*; got 'wide'"),
         ({"kind": "pair_transformer", "num_layers": 0}, "num_layers must be at least 1; got 0"),
         ({"kind": "pair_transformer", "dropout": 1.0}, "dropout must be at least 0 and below 1; got 1.0"),
     ],

@@ -78,8 +78,10 @@ def test_padding_may_stand_anywhere_and_hold_anything(model):
     padded = Batch(wide[0], series, wide[1], valid, num_context)
     for one, other in (
         (teacher_force(model, row).mean, teacher_force(model, padded).mean),
-        (rollout(model, row, 1, np.random.default_rng(0), "mean").mean[0],
-         rollout(model, padded, 1, np.random.default_rng(0), "mean").mean[0]),
+        (
+            rollout(model, row, 1, np.random.default_rng(0), "mean").mean[0],
+            rollout(model, padded, 1, np.random.default_rng(0), "mean").mean[0],
+        ),
     ):
         np.testing.assert_allclose(one[row.is_target], other[padded.is_target], atol=TOLERANCE)
 
@@ -124,7 +126,10 @@ def test_the_same_seed_writes_the_same_and_another_does_not(model):
 
 @pytest.mark.parametrize(
     ("num_samples", "feed", "sentence"),
-    [(0, "sample", "num_samples must be at least 1; got 0"), (1, "true", "feed must be one of sample, mean; got 'true'")],
+    [
+        (0, "sample", "num_samples must be at least 1; got 0"),
+        (1, "true", "feed must be one of sample, mean; got 'true'"),
+    ],
 )
 def test_wrong_requests_are_refused(num_samples, feed, sentence):
     model = build_model(CONFIGS["historic"], 0)

@@ -14,7 +14,13 @@ from attn.train import TrainConfig, train
 
 SMALL = HistoricConfig(width=8, num_heads=1, layer_dims=(8, 8, 4), num_rows=300)
 QUICK = TrainConfig(
-    regime="shuffle", num_context=2, num_epochs=1, steps_per_epoch=2, batch_size=4, warmup_steps=1, num_test_pairs=4
+    regime="shuffle",
+    num_context=2,
+    num_epochs=1,
+    steps_per_epoch=2,
+    batch_size=4,
+    warmup_steps=1,
+    num_test_pairs=4,
 )
 
 
@@ -89,7 +95,10 @@ def test_another_kind_is_refused(tmp_path):
     [
         (lambda arrays: arrays.pop("historic/head/bias"), "historic/head/bias is missing"),
         (lambda arrays: arrays.update(extra=np.zeros(2)), "extra does not"),
-        (lambda arrays: arrays.update({"historic/head/bias": np.zeros(3)}), r"must have shape \(2,\); got \(3,\)"),
+        (
+            lambda arrays: arrays.update({"historic/head/bias": np.zeros(3)}),
+            r"must have shape \(2,\); got \(3,\)",
+        ),
     ],
     ids=["missing", "left over", "shape"],
 )

@@ -50,7 +50,10 @@ def test_tensorboard_holds_scalars_and_a_histogram_of_every_weight(whole):
     tags = set(events.Tags()["tensors"])
     assert {"train_loss", "test_loss", "test_mse", "learning_rate", "seconds"} <= tags
     assert {weight.path for weight in whole.model.trainable_variables} <= tags
-    logged = [float(np.frombuffer(e.tensor_proto.tensor_content, np.float32)[0]) for e in events.Tensors("test_loss")]
+    logged = [
+        float(np.frombuffer(e.tensor_proto.tensor_content, np.float32)[0])
+        for e in events.Tensors("test_loss")
+    ]
     np.testing.assert_allclose(logged, [row["test_loss"] for row in whole.history], rtol=1e-6)
 
 
@@ -95,7 +98,9 @@ def test_kill_minus_nine_loses_nothing_that_was_finished(tmp_path):
         from attn.train import TrainConfig, train
         train(Path({str(tmp_path / "killed")!r}), {SMALL!r}, {config!r}, PairProcess(num_points=5))
     """)
-    process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    )
     checkpoints = tmp_path / "killed/checkpoints"
     deadline = time.monotonic() + 90
     while len(list(checkpoints.glob("step-*"))) < 3 and time.monotonic() < deadline:
@@ -140,8 +145,12 @@ def test_a_finished_run_resumes_to_itself(whole):
 
 
 def test_overfit_learns_one_batch_by_heart(tmp_path):
-    config = replace(QUICK, overfit=True, num_epochs=4, steps_per_epoch=60, warmup_steps=20, learning_rate=1e-2)
-    run = train(tmp_path / "fit", HistoricConfig(width=16, layer_dims=(16, 16, 8), labels_in_qk=True), config, PROCESS)
+    config = replace(
+        QUICK, overfit=True, num_epochs=4, steps_per_epoch=60, warmup_steps=20, learning_rate=1e-2
+    )
+    run = train(
+        tmp_path / "fit", HistoricConfig(width=16, layer_dims=(16, 16, 8), labels_in_qk=True), config, PROCESS
+    )
     assert run.history[-1]["train_mse"] < 0.2 * run.history[0]["train_mse"]
     assert run.history[-1]["test_mse"] == run.history[-1]["train_mse"]
 

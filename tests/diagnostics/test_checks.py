@@ -325,9 +325,9 @@ TWINS = {
         "context": twin(loss=context_scoring_loss),
         "negated": twin(loss=negated_loss),
     },
+    "targets_equal_to_zero_count": {"zeros": twin(loss=zero_dropping_loss)},
+    "observed_points_are_not_scored": {"context": twin(loss=context_scoring_loss)},
     "every_target_is_scored": {
-        "zeros": twin(loss=zero_dropping_loss),
-        "context": twin(loss=context_scoring_loss),
         "first": twin(loss=first_dropping_loss),
         "second": twin(loss=last_dropping_loss),
     },

@@ -146,6 +146,7 @@ def test_an_expected_failure_is_no_finding_and_one_that_passes_is(subjects, tmp_
         (["check", "--subject", "S:oracle", "--num-pairs", "1"], "num-pairs"),
         (["check", "--subject", "S:oracle", "--seed", "minus"], "seed"),
         (["check"], "--subject"),
+        ([], "Missing command"),
         (["check", "--subject", "S:oracle", "--expected-failures", "no.json"], "no.json"),
         (["check", "--subject", "/no/such/run"], "/no/such/run"),
         (["report", "--subject", "S:oracle", "--out", "OUT", "--num-context", "10"], "between 1 and 9"),

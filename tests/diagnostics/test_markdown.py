@@ -10,7 +10,7 @@ from diagnostics.markdown import escape, fenced
     ("text", "shown"),
     [
         ("a|b", r"a\|b"),
-        ("[x](y)", r"\[x\]\(y\)"),
+        ("[x](y)", r"\[x\](y)"),
         ("<b>", r"\<b\>"),
         ("two\nlines  here", "two lines here"),
         (3, "3"),

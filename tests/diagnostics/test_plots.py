@@ -126,7 +126,13 @@ def test_error_limits_hold_every_curve_of_every_symptom(ax):
     assert 2.1 < high < 3
     assert draw_error(ax, symptoms[0], (low, high)).get_ylim() == (low, high)
     assert list(labelled(ax)) == ["free running"]
+    assert ax.get_yscale() == "log"
     assert error_limits([symptom()]) is None
+
+
+def test_errors_that_are_alike_are_drawn_from_zero_on(ax):
+    draw_error(ax, symptom(curve("rmse_free_running", [1.0, 2.0])), (0.8, 2.5))
+    assert (ax.get_yscale(), ax.get_ylim()) == ("linear", (0, 2.5))
 
 
 def test_the_heat_map_orders_keys_by_series_then_by_x(ax):
