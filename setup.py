@@ -41,10 +41,11 @@ setup(
         "pandas>=2.2,<4",  # CSV
         "matplotlib>=3.9,<4",
         "seaborn>=0.13,<1",
+        "pillow>=10",  # the animation of attention
         "tensorboard>=2.20,<3",
         "safetensors>=0.5,<1",  # weights in a format that holds no code
         "pydantic>=2.9,<3",  # schema of results, spec of runs
-        "typer>=0.15,<1",  # command line
+        "typer>=0.29,<1",  # command line
         "rich>=13,<16",  # progress, tables
         "jinja2>=3.1,<4",  # report
         "hypothesis>=6.120,<7",

@@ -58,7 +58,7 @@ class RelationBias(keras.layers.Layer):
     def call(
         self, x_query: tf.Tensor, series_query: tf.Tensor, x_key: tf.Tensor, series_key: tf.Tensor
     ) -> list[tf.Tensor]:
-        """What to add to the logits of every layer [B,H,Q,K]; x and series of queries [B,Q] and keys [B,K]."""
+        """What to add to the logits of every layer [B,H,Q,K], from queries [B,Q] and keys [B,K]."""
         distance = tf.abs(x_query[:, :, None] - x_key[:, None, :])  # [B,Q,K]
         bumps = [tf.exp(-0.5 * (distance / scale) ** 2) for scale in self.scales]
         features = tf.stack([tf.ones_like(distance), distance, distance**2 / 10, *bumps], axis=-1)

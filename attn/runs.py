@@ -149,13 +149,24 @@ def check_same_config(config: ModelConfig, trained: Mapping[str, Any], path: Pat
 
 
 def weights_of(model: PairModel) -> Arrays:
-    """The weights of a model by their path within it."""
-    return {weight.path: weight.numpy() for weight in model.trainable_variables}
+    """The weights of a model by their path within it; raises RunError if two share a path."""
+    return {path: weight.numpy() for path, weight in _by_path(model).items()}
+
+
+def _by_path(model: PairModel) -> dict[str, Any]:
+    weights = {weight.path: weight for weight in model.trainable_variables}
+    if len(weights) < len(model.trainable_variables):
+        paths = [weight.path for weight in model.trainable_variables]
+        shared = sorted({path for path in paths if paths.count(path) > 1})
+        raise RunError(
+            f"every weight of a model needs a path of its own; several are called {', '.join(shared)}"
+        )
+    return weights
 
 
 def assign_weights(model: PairModel, arrays: Arrays, path: Path) -> None:
     """Set every weight of the model; raises RunError if one is missing, left over or of another shape."""
-    weights = {weight.path: weight for weight in model.trainable_variables}
+    weights = _by_path(model)
     for name in sorted({*weights, *arrays}):
         if name not in arrays:
             raise RunError(f"{path} must hold every weight of the model; {name} is missing")

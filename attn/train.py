@@ -85,7 +85,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """Where training stands, for progress bars: after `step` of `num_steps`, with the loss of that step."""
+    """Where training stands, for progress bars: after `step` of `num_steps`, with the mean of the last losses."""
 
     step: int
     num_steps: int
@@ -109,11 +109,11 @@ def train(
 
     Raises RunError if the directory exists and `resume` is off, if its spec differs, or if the disk fails.
     """
+    stream = Stream(source, config.regime, config.num_context, config.batch_size, config.seed, config.overfit)
+    test = stream.batch(0) if config.overfit else stream.test(config.num_test_pairs)
     spec = _spec(model_config, config, source)
     _open_directory(directory, spec, resume)
     model = build_model(model_config, config.seed)
-    stream = Stream(source, config.regime, config.num_context, config.batch_size, config.seed, config.overfit)
-    test = stream.batch(0) if config.overfit else stream.test(config.num_test_pairs)
     trainer = _Trainer(model, config)
     start = trainer.restore(directory / "checkpoints")
     history = read_summary(directory).history[: start // config.steps_per_epoch]
@@ -126,6 +126,7 @@ def train(
             raise RunError(
                 f"the loss must be finite; got {losses[-1]} at step {step + 1}: lower the learning rate"
             )
+        recent = float(np.mean(losses[-50:]))
         figures = None
         if (step + 1) % config.steps_per_epoch == 0:
             figures = trainer.figures(step + 1, losses, batch, test, time.perf_counter() - epoch_started)
@@ -136,7 +137,7 @@ def train(
             losses, epoch_started = [], time.perf_counter()
         if on_progress is not None:
             on_progress(
-                Progress(step + 1, config.num_steps, float(np.mean(losses[-50:] or [np.nan])), figures)
+                Progress(step + 1, config.num_steps, recent, figures)
             )
     save_weights(model, directory / "weights.safetensors")
     return load_run(directory)

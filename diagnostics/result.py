@@ -111,7 +111,7 @@ class Symptom(_Value):
 
 
 class Cause(_Value):
-    """A candidate cause: `evidence` is what the checks saw, `mend` what to change, `confirm` what turns green."""
+    """A candidate cause: what the checks saw, what to change, and which checks then turn green."""
 
     fault: str
     family: Family

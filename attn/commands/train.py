@@ -173,10 +173,10 @@ def _directory(folder: Path, run: str, resume: bool) -> Path:
 def _three_widths(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise CommandError(f"layer_dims must be three widths such as 256,64,32; got {text!r}") from error
+    widths = [part.strip() for part in text.split(",")]
+    if len(widths) != 3 or not all(width.isdecimal() for width in widths):
+        raise CommandError(f"layer_dims must be three widths such as 256,64,32; got {text!r}")
+    return tuple(int(width) for width in widths)
 
 
 def _model_config(name: str, **changes: object) -> "ModelConfig":

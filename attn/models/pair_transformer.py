@@ -73,17 +73,19 @@ class Cache(NamedTuple):
 class Block(keras.layers.Layer):
     """Attention and a feed-forward layer, both residual; queries and keys are normalised, values are not."""
 
-    def __init__(self, config: PairTransformerConfig, **kwargs: object) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, config: PairTransformerConfig, name: str) -> None:
+        super().__init__(name=name)
+        # layers are called one by one, outside the scope of the block: their names carry it
+        named = f"{name}_{{}}".format
         self.num_heads = config.num_heads
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
-        self.to_query = keras.layers.Dense(config.width, use_bias=False, name="to_query")
-        self.to_key = keras.layers.Dense(config.width, use_bias=False, name="to_key")
-        self.to_value = keras.layers.Dense(config.width, use_bias=False, name="to_value")
-        self.from_heads = keras.layers.Dense(config.width, use_bias=False, name="from_heads")
-        self.norm_hidden = keras.layers.LayerNormalization(epsilon=1e-5, name="norm_hidden")
-        self.to_hidden = keras.layers.Dense(config.hidden_dim, activation="gelu", name="to_hidden")
-        self.from_hidden = keras.layers.Dense(config.width, name="from_hidden")
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name=named("norm"))
+        self.to_query = keras.layers.Dense(config.width, use_bias=False, name=named("to_query"))
+        self.to_key = keras.layers.Dense(config.width, use_bias=False, name=named("to_key"))
+        self.to_value = keras.layers.Dense(config.width, use_bias=False, name=named("to_value"))
+        self.from_heads = keras.layers.Dense(config.width, use_bias=False, name=named("from_heads"))
+        self.norm_hidden = keras.layers.LayerNormalization(epsilon=1e-5, name=named("norm_hidden"))
+        self.to_hidden = keras.layers.Dense(config.hidden_dim, activation="gelu", name=named("to_hidden"))
+        self.from_hidden = keras.layers.Dense(config.width, name=named("from_hidden"))
         self.dropout = keras.layers.Dropout(config.dropout)
 
     def keys(self, content: tf.Tensor) -> Keys:

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from attn import runs
+from attn.arrange import arrange
 from attn.models import HistoricConfig, PairTransformerConfig, build_model
-from attn.runs import RunError, find_run, list_runs, load_run, load_weights, save_weights
+from attn.processes import PairProcess
+from attn.rollout import teacher_force
+from attn.runs import RunError, find_run, list_runs, load_run, load_weights, save_weights, weights_of
 from attn.tensors import load_tensors, save_tensors
 from attn.train import TrainConfig, train
 
@@ -26,8 +29,6 @@ QUICK = TrainConfig(
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    from attn.processes import PairProcess
-
     directory = tmp_path_factory.mktemp("runs") / "first"
     return train(directory, SMALL, QUICK, PairProcess(num_points=4, label="rank"))
 
@@ -88,6 +89,29 @@ def test_another_kind_is_refused(tmp_path):
     save_weights(build_model(SMALL, 0), path)
     with pytest.raises(RunError, match="must be"):
         load_weights(build_model(PairTransformerConfig(width=8, num_heads=1), 0), path)
+
+
+@pytest.mark.parametrize(
+    "config", [SMALL, PairTransformerConfig(width=8, num_layers=3, num_heads=2, hidden_dim=8)]
+)
+def test_a_restored_model_predicts_what_the_saved_one_did(config, tmp_path):
+    rng = np.random.default_rng(0)
+    batch = arrange(PairProcess(num_points=5).sample(3, rng), "forecast", 2, rng)
+    saved, restored = build_model(config, 0), build_model(config, 1)
+    assert np.nanmax(np.abs(teacher_force(saved, batch).mean - teacher_force(restored, batch).mean)) > 1e-3
+    save_weights(saved, tmp_path / "w.safetensors")
+    load_weights(restored, tmp_path / "w.safetensors")
+    np.testing.assert_array_equal(teacher_force(saved, batch).mean, teacher_force(restored, batch).mean)
+    assert len(weights_of(saved)) == len(saved.trainable_variables)
+
+
+def test_two_weights_of_one_path_are_refused(tmp_path):
+    class Twice:
+        def __init__(self, model):
+            self.config, self.trainable_variables = model.config, 2 * model.trainable_variables
+
+    with pytest.raises(RunError, match="every weight of a model needs a path of its own; several are called"):
+        save_weights(Twice(build_model(SMALL, 0)), tmp_path / "w.safetensors")
 
 
 @pytest.mark.parametrize(

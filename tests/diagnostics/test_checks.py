@@ -367,7 +367,7 @@ def test_every_check_has_a_twin_on_which_it_fails():
 def test_the_manifest_holds_every_check_of_the_families():
     defined = {
         value.name
-        for family in ("position", "masking", "feeding", "boundary", "likelihood", "persistence")
+        for family in ("position", "masking", "feeding", "boundary", "likelihood", "loss", "persistence")
         for value in vars(getattr(checks, family)).values()
         if isinstance(value, Check)
     }
