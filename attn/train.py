@@ -1,4 +1,4 @@
-"""The training loop: one compiled step, checkpoints that survive a kill, and figures for every epoch."""
+"""The training loop: steps, checkpoints that survive a kill, and figures for every epoch."""
 
 import json
 import math
@@ -13,79 +13,35 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from attn.models import ModelConfig, PairModel, build_model
-from attn.models.base import Points
 from attn.processes import PairProcess
-from attn.rollout import teacher_force, to_points
+from attn.rollout import to_points
 from attn.runs import (
     SCHEMA_VERSION,
     Run,
     RunError,
-    assign_weights,
     check_name,
     load_run,
     read_summary,
     save_weights,
-    weights_of,
     write_json,
 )
 from attn.stream import Stream
-from attn.tensors import TensorsError, load_tensors, save_tensors
-from attn.types import Batch, Floats, Pairs
+from attn.trainer import TrainConfig, Trainer
+from attn.types import Batch, Pairs
 
-OPTIMIZERS = ("adam", "adamw")
-NUM_CHECKPOINTS = 3
+__all__ = ["Progress", "TrainConfig", "train"]
+
+
 _PACKAGES = ("attn-diagnostics", "tensorflow", "keras", "numpy", "scipy")
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train: the learning rate warms up over `warmup_steps`, then falls to 0 along a cosine.
-
-    regime, num_context   the arrangement of the training batches (see `attn.arrange`)
-    clip_norm             gradients are scaled down to this global norm
-    overfit               train on one fixed batch: a model that cannot learn it by heart is broken
-    """
-
-    regime: str = "mixed"
-    num_context: int = 13
-    num_epochs: int = 10
-    steps_per_epoch: int = 500
-    batch_size: int = 16
-    optimizer: str = "adamw"
-    learning_rate: float = 3e-3
-    warmup_steps: int = 200
-    weight_decay: float = 1e-4
-    clip_norm: float = 1.0
-    seed: int = 0
-    num_test_pairs: int = 256
-    overfit: bool = False
-
-    def __post_init__(self) -> None:
-        for field in ("num_context", "num_epochs", "steps_per_epoch", "batch_size", "num_test_pairs"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field} must be at least 1; got {getattr(self, field)}")
-        for field in ("learning_rate", "clip_norm"):
-            if not (math.isfinite(getattr(self, field)) and getattr(self, field) > 0):
-                raise ValueError(f"{field} must be finite and above 0; got {getattr(self, field)}")
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}; got {self.optimizer!r}")
-        if self.warmup_steps < 0 or self.weight_decay < 0 or self.seed < 0:
-            raise ValueError("warmup_steps, weight_decay and seed must not be negative")
-
-    @property
-    def num_steps(self) -> int:
-        """Steps of the whole training."""
-        return self.num_epochs * self.steps_per_epoch
 
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """Where training stands, for progress bars: after `step` of `num_steps`, with the mean of the last losses."""
+    """After `step` of `num_steps`: the mean of recent losses, for progress bars."""
 
     step: int
     num_steps: int
@@ -114,7 +70,7 @@ def train(
     spec = _spec(model_config, config, source)
     _open_directory(directory, spec, resume)
     model = build_model(model_config, config.seed)
-    trainer = _Trainer(model, config)
+    trainer = Trainer(model, config)
     start = trainer.restore(directory / "checkpoints")
     history = read_summary(directory).history[: start // config.steps_per_epoch]
     board = tf.summary.create_file_writer(str(directory / "tensorboard"))
@@ -136,109 +92,9 @@ def train(
             _write_board(board, model, figures)
             losses, epoch_started = [], time.perf_counter()
         if on_progress is not None:
-            on_progress(
-                Progress(step + 1, config.num_steps, recent, figures)
-            )
+            on_progress(Progress(step + 1, config.num_steps, recent, figures))
     save_weights(model, directory / "weights.safetensors")
     return load_run(directory)
-
-
-class _Trainer:
-    """The model, its optimizer and the compiled step."""
-
-    def __init__(self, model: PairModel, config: TrainConfig) -> None:
-        self.model = model
-        self.optimizer = _optimizer(config)
-        self.optimizer.build(model.trainable_variables)
-
-    @tf.function(jit_compile=True)
-    def step(self, points: Points) -> tf.Tensor:
-        """One step of gradient descent; returns the loss before it."""
-        with tf.GradientTape() as tape:
-            loss = self.model.loss_of(points, self.model(points, training=True))
-        weights = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, weights), weights)
-        return loss
-
-    def figures(
-        self, step: int, losses: list[float], last: Batch, test: Batch, seconds: float
-    ) -> dict[str, float]:
-        """The row of an epoch: loss, MSE and R^2 of each series, on training and on test pairs."""
-        row = {
-            "step": float(step),
-            "seconds": seconds,
-            "learning_rate": float(self.optimizer.learning_rate),
-            "train_loss": float(np.mean(losses)),
-            "test_loss": float(_loss(self.model, to_points(test))),
-        }
-        for name, batch in (("train", last), ("test", test)):
-            row |= {f"{name}_{key}": value for key, value in _errors(self.model, batch).items()}
-        return row
-
-    def save(self, directory: Path, step: int) -> None:
-        """Write a checkpoint, then remove all but the last three."""
-        directory.mkdir(exist_ok=True)
-        arrays = {f"weights/{name}": value for name, value in weights_of(self.model).items()}
-        arrays |= {f"optimizer/{i:04d}": v.numpy() for i, v in enumerate(self.optimizer.variables)}
-        try:
-            save_tensors(directory / f"step-{step:09d}.safetensors", arrays, {"step": step})
-        except TensorsError as error:
-            raise RunError(str(error)) from error
-        for old in sorted(directory.glob("step-*.safetensors"))[:-NUM_CHECKPOINTS]:
-            old.unlink()
-
-    def restore(self, directory: Path) -> int:
-        """Take up the newest whole checkpoint; the number of steps done, 0 where there is none."""
-        for path in sorted(directory.glob("step-*.safetensors"), reverse=True):
-            try:
-                tensors = load_tensors(path)
-            except TensorsError:
-                continue  # cut short by whatever ended the training: the one before it is whole
-            arrays = tensors.arrays
-            weights = {
-                name.removeprefix("weights/"): a for name, a in arrays.items() if name.startswith("weights/")
-            }
-            assign_weights(self.model, weights, path)
-            for i, variable in enumerate(self.optimizer.variables):
-                variable.assign(arrays[f"optimizer/{i:04d}"])
-            return int(tensors.description["step"])
-        return 0
-
-
-def _optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
-    after_warmup = max(1, config.num_steps - config.warmup_steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if config.warmup_steps else config.learning_rate,
-        decay_steps=after_warmup,
-        warmup_target=config.learning_rate if config.warmup_steps else None,
-        warmup_steps=config.warmup_steps,
-    )
-    # beta_2 0.98: with a few thousand steps the default's memory of 1000 steps would span most of them
-    if config.optimizer == "adam":
-        return keras.optimizers.Adam(rate, beta_2=0.98, global_clipnorm=config.clip_norm)
-    return keras.optimizers.AdamW(
-        rate, beta_2=0.98, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm
-    )
-
-
-@tf.function
-def _loss(model: PairModel, points: Points) -> tf.Tensor:
-    return model.loss_of(points, model(points))
-
-
-def _errors(model: PairModel, batch: Batch) -> dict[str, float]:
-    """MSE over all targets, and R^2 of each series that has targets, under teacher forcing."""
-    mean = teacher_force(model, batch).mean
-    errors = {"mse": float(np.mean((mean - batch.y)[batch.is_target] ** 2))}
-    for series in (0, 1):
-        chosen = batch.is_target & (batch.series == series)
-        if chosen.sum() > 1:
-            errors[f"r2_series_{series}"] = _r2(batch.y[chosen], mean[chosen])
-    return errors
-
-
-def _r2(y: Floats, mean: Floats) -> float:
-    return float(1 - np.sum((y - mean) ** 2) / max(np.sum((y - y.mean()) ** 2), 1e-12))
 
 
 def _prefetched(stream: Stream, start: int, stop: int) -> Iterator[tuple[int, Batch]]:
