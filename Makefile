@@ -12,7 +12,7 @@ report: install
 	$(BIN)/diagnose report --subject historic --against corrected --out reports/historic-vs-corrected
 
 test: install
-	$(BIN)/python -m pytest tests/ diagnostics/
+	$(BIN)/python -m pytest tests/ diagnostics/ -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

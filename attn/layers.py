@@ -61,8 +61,11 @@ class RelationBias(keras.layers.Layer):
         """What to add to the logits of every layer [B,H,Q,K], from queries [B,Q] and keys [B,K]."""
         distance = tf.abs(x_query[:, :, None] - x_key[:, None, :])  # [B,Q,K]
         bumps = [tf.exp(-0.5 * (distance / scale) ** 2) for scale in self.scales]
-        features = tf.stack([tf.ones_like(distance), distance, distance**2 / 10, *bumps], axis=-1)
-        same = tf.cast(series_query[:, :, None] == series_key[:, None, :], features.dtype)[..., None]
-        bias = tf.concat([features * (1 - same), features * same], axis=-1) @ self.kernel  # [B,Q,K,layers H]
-        bias = tf.transpose(bias, [0, 3, 1, 2])  # [B,layers H,Q,K]
+        features = tf.stack([tf.ones_like(distance), distance, distance**2 / 10, *bumps], axis=1)
+        num_pairs, num_features, num_queries, num_keys = tf.unstack(tf.shape(features))
+        features = tf.reshape(features, [num_pairs, num_features, num_queries * num_keys])
+        weights = tf.transpose(tf.concat(tf.split(self.kernel, 2), axis=1))  # [2 layers H, features]
+        both = tf.reshape(weights @ features, [num_pairs, 2, -1, num_queries, num_keys])
+        same = series_query[:, None, :, None] == series_key[:, None, None, :]  # [B,1,Q,K]
+        bias = tf.where(same, both[:, 1], both[:, 0])  # [B,layers H,Q,K]
         return tf.split(bias, self.num_layers, axis=1)

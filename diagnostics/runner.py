@@ -20,7 +20,7 @@ from diagnostics.diagnose import diagnose
 from diagnostics.result import CheckResult, Environment, Report, Symptom
 from diagnostics.subject import Subject, offers
 
-NUM_PAIRS = 128
+NUM_PAIRS = 64
 PACKAGES = ("attn-diagnostics", "numpy", "scipy", "tensorflow", "keras", "torch")
 
 

@@ -128,22 +128,29 @@ class PairTransformer(PairModel):
         return tf.stack(weights)
 
     def _streams(self, points: Points, training: bool) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """The last query stream [B,L,W], and the attention of its layers [B,H,L,L] each."""
+        """The last query stream [B,L,W], and the attention of its layers [B,H,L,L] each.
+
+        Nothing is asked at positions that are context in every row: zeros stand there.  In training all
+        positions are asked, for the shapes that a compiled step needs.
+        """
         length = tf.shape(points.x)[1]
+        first = 0 if training else tf.minimum(tf.reduce_min(points.num_context), length)
         content = self.embed_value((points.y - _level(points))[..., None])  # [B,L,W]
-        tokens = tf.concat([content, self._empty_queries(points.x)], axis=1)  # [B,2L,W]: content, queries
-        may_see = tf.concat(
-            [masks.context_and_earlier(points.valid, points.num_context), masks.earlier(points.valid)], axis=1
-        )[:, None]  # [B,1,2L,K]
+        queries = self._empty_queries(points.x[:, first:])
+        tokens = tf.concat([content, queries], axis=1)  # [B,L+Q,W]
+        content_sees = masks.context_and_earlier(points.valid, points.num_context)
+        query_sees = masks.earlier(points.valid)[:, first:]
+        may_see = tf.concat([content_sees, query_sees], axis=1)[:, None]  # [B,1,L+Q,K]
         biases = self.relation(points.x, points.series, points.x, points.series)
         weights = []
         for block, bias in zip(self.blocks, biases, strict=True):
             keys = block.keys(tokens[:, :length])
-            logits = tf.matmul(block.queries(tokens), keys.key, transpose_b=True)  # [B,H,2L,K]
-            attention = masked_softmax(logits + tf.tile(bias, [1, 1, 2, 1]), may_see)
+            logits = tf.matmul(block.queries(tokens), keys.key, transpose_b=True)  # [B,H,L+Q,K]
+            logits += tf.concat([bias, bias[:, :, first:]], axis=2)
+            attention = masked_softmax(logits, may_see)
             tokens = block.gather(tokens, attention @ keys.value, training)
-            weights.append(attention[:, :, length:])
-        return tokens[:, length:], weights
+            weights.append(tf.pad(attention[:, :, length:], [[0, 0], [0, 0], [first, 0], [0, 0]]))
+        return tf.pad(tokens[:, length:], [[0, 0], [first, 0], [0, 0]]), weights
 
     def prefill(self, points: Points) -> History:
         """One pass of the content stream over the context."""
