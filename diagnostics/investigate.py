@@ -1,9 +1,14 @@
 """Everything that a report says of some subjects: their symptoms on the same pairs, and the battery."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
 
 from attn.longform import TableError
 from attn.processes import PairProcess
+from attn.quiet import silence_tensorflow
 from attn.tables import Table, real_pair
 from diagnostics.adapters import load_subject
 from diagnostics.ask import SubjectError
@@ -19,7 +24,7 @@ OnStep = Callable[[str], None]
 
 def num_steps(num_subjects: int) -> int:
     """How often `on_step` is called by `investigate`, once more for the caller to draw."""
-    return num_subjects * (2 + len(CHECKS)) + 1
+    return 2 + len(CHECKS) + num_subjects
 
 
 def investigate(
@@ -32,7 +37,8 @@ def investigate(
 ) -> list[Report]:
     """One report a subject, in the order of `specs` (as for `load_subject`).
 
-    The pairs are drawn from the process of the first subject that has one, and are the same for all.
+    The pairs are drawn from the process of the first subject that has one, and are the same for all.  The
+    first subject is examined here, every other one beside it in a process of its own.
     Raises SubjectError where a subject cannot be loaded or asked, or where none has a process.
     """
     subjects = [load_subject(spec) for spec in specs]
@@ -40,26 +46,60 @@ def investigate(
     if not 1 <= num_context < process.num_points:
         rule = f"num_context must be between 1 and {process.num_points - 1} (points a series - 1)"
         raise ValueError(f"{rule}; got {num_context}")
-    table, why_not = _real_pair(process, num_context)
-    reports = []
-    for spec, subject in zip(specs, subjects, strict=True):
-        symptom = measure_symptom(subject, process, num_pairs=num_pairs, num_context=num_context, seed=seed)
-        on_step(f"{subject.name}: the symptom")
-        symptoms = [symptom.model_copy(update={"remarks": (*symptom.remarks, *why_not)})]
-        if table is not None:
-            symptoms.append(_on_real_pair(subject, table, num_pairs, num_context, seed))
-        on_step(f"{subject.name}: the real pair")
-        reports.append(
-            run_checks(
-                subject,
-                source=process,
-                seed=seed,
-                spec=spec,
-                symptoms=symptoms,
-                on_result=lambda result, name=subject.name: on_step(f"{name}: {result.check}"),  # type: ignore[misc]
-            )
-        )
+    plan = _Plan(process, seed, num_pairs, num_context)
+    if len(specs) == 1:
+        return [_examine(subjects[0], specs[0], plan, on_step)]
+    # spawned, not forked: a fork of a process in which TensorFlow has threads may hang
+    with ProcessPoolExecutor(
+        len(specs) - 1, mp_context=get_context("spawn"), initializer=silence_tensorflow
+    ) as pool:
+        others = [pool.submit(_examine_spec, spec, plan) for spec in specs[1:]]
+        reports = [_examine(subjects[0], specs[0], plan, on_step)]
+        for spec, other in zip(specs[1:], others, strict=True):
+            reports.append(_report_of(other, spec))
+            on_step(f"{reports[-1].subject}: examined")
     return reports
+
+
+def _report_of(other: Future[Report], spec: str) -> Report:
+    try:
+        return other.result()
+    except BrokenProcessPool as error:
+        raise SubjectError(f"a subject must not end the process that examines it; {spec!r} did") from error
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is asked of every subject."""
+
+    process: PairProcess
+    seed: int
+    num_pairs: int
+    num_context: int
+
+
+def _examine_spec(spec: str, plan: _Plan) -> Report:
+    return _examine(load_subject(spec), spec, plan, lambda step: None)
+
+
+def _examine(subject: Subject, spec: str, plan: _Plan, on_step: OnStep) -> Report:
+    """The symptoms of a subject, and the battery over it."""
+    num_pairs, num_context, seed = plan.num_pairs, plan.num_context, plan.seed
+    symptom = measure_symptom(subject, plan.process, num_pairs=num_pairs, num_context=num_context, seed=seed)
+    on_step(f"{subject.name}: the symptom")
+    table, why_not = _real_pair(plan.process, num_context)
+    symptoms = [symptom.model_copy(update={"remarks": (*symptom.remarks, *why_not)})]
+    if table is not None:
+        symptoms.append(_on_real_pair(subject, table, num_pairs, num_context, seed))
+    on_step(f"{subject.name}: the real pair")
+    return run_checks(
+        subject,
+        source=plan.process,
+        seed=seed,
+        spec=spec,
+        symptoms=symptoms,
+        on_result=lambda result: on_step(f"{subject.name}: {result.check}"),
+    )
 
 
 def _process_of(subjects: Sequence[Subject]) -> PairProcess:

@@ -14,6 +14,7 @@ from diagnostics.result import Report
 
 ROOT = Path(__file__).parents[2]
 SUBJECTS = """
+import os
 from dataclasses import replace
 import numpy as np
 from attn.processes import PairProcess
@@ -37,6 +38,13 @@ def homeless():
     subject = OracleSubject(PROCESS)
     subject.process = None
     return subject
+
+class Fatal(OracleSubject):
+    def teacher_force(self, batch):
+        os._exit(7)
+
+def fatal():
+    return Fatal(PROCESS, "fatal")
 
 def broken():
     raise RuntimeError("no weights\\nat all")
@@ -196,6 +204,14 @@ def test_report_writes_the_report_and_says_five_lines(subjects, tmp_path, capsys
     assert exact[0] == exact[1]
     assert shlex.split(written.command)[:2] == ["diagnose", "report"]
     assert str(out) in shlex.split(written.command)
+
+
+def test_a_second_subject_that_ends_its_process_is_one_sentence(subjects, tmp_path, capsys):
+    names = ["--subject", f"{subjects}:oracle", "--against", f"{subjects}:fatal"]
+    sizes = ["--num-pairs", "8", "--num-context", "3"]
+    said = refusal(capsys, "report", *names, "--out", str(tmp_path / "out"), *sizes)
+    assert "a subject must not end the process that examines it; 'my_subjects:fatal' did" in said
+    assert not any((tmp_path / "out").iterdir())
 
 
 def test_list_and_explain_do_without_tensorflow():
