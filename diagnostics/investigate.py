@@ -13,6 +13,7 @@ from attn.tables import Table, real_pair
 from diagnostics.adapters import load_subject
 from diagnostics.ask import SubjectError
 from diagnostics.checks import CHECKS
+from diagnostics.diagnose import diagnose
 from diagnostics.result import Report, Symptom
 from diagnostics.runner import run_checks
 from diagnostics.subject import Subject, offers
@@ -24,7 +25,7 @@ OnStep = Callable[[str], None]
 
 def num_steps(num_subjects: int) -> int:
     """How often `on_step` is called by `investigate`, once more for the caller to draw."""
-    return 2 + len(CHECKS) + num_subjects
+    return len(CHECKS) + 3 * num_subjects
 
 
 def investigate(
@@ -38,7 +39,7 @@ def investigate(
     """One report a subject, in the order of `specs` (as for `load_subject`).
 
     The pairs are drawn from the process of the first subject that has one, and are the same for all.  The
-    first subject is examined here, every other one beside it in a process of its own.
+    battery of every subject but the first runs beside all else, in another process.
     Raises SubjectError where a subject cannot be loaded or asked, or where none has a process.
     """
     subjects = [load_subject(spec) for spec in specs]
@@ -47,18 +48,15 @@ def investigate(
         rule = f"num_context must be between 1 and {process.num_points - 1} (points a series - 1)"
         raise ValueError(f"{rule}; got {num_context}")
     plan = _Plan(process, seed, num_pairs, num_context)
-    if len(specs) == 1:
-        return [_examine(subjects[0], specs[0], plan, on_step)]
     # spawned, not forked: a fork of a process in which TensorFlow has threads may hang
-    with ProcessPoolExecutor(
-        len(specs) - 1, mp_context=get_context("spawn"), initializer=silence_tensorflow
-    ) as pool:
-        others = [pool.submit(_examine_spec, spec, plan) for spec in specs[1:]]
-        reports = [_examine(subjects[0], specs[0], plan, on_step)]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=silence_tensorflow) as pool:
+        others = [pool.submit(_check_spec, spec, plan) for spec in specs[1:]]
+        reports = [_check(subjects[0], specs[0], plan, on_step)]
+        symptoms = [_symptoms(subject, plan, on_step) for subject in subjects]
         for spec, other in zip(specs[1:], others, strict=True):
             reports.append(_report_of(other, spec))
-            on_step(f"{reports[-1].subject}: examined")
-    return reports
+            on_step(f"{reports[-1].subject}: the battery")
+    return [_with_symptoms(*parts) for parts in zip(reports, symptoms, strict=True)]
 
 
 def _report_of(other: Future[Report], spec: str) -> Report:
@@ -78,28 +76,37 @@ class _Plan:
     num_context: int
 
 
-def _examine_spec(spec: str, plan: _Plan) -> Report:
-    return _examine(load_subject(spec), spec, plan, lambda step: None)
+def _check_spec(spec: str, plan: _Plan) -> Report:
+    return _check(load_subject(spec), spec, plan, lambda step: None)
 
 
-def _examine(subject: Subject, spec: str, plan: _Plan, on_step: OnStep) -> Report:
-    """The symptoms of a subject, and the battery over it."""
-    num_pairs, num_context, seed = plan.num_pairs, plan.num_context, plan.seed
-    symptom = measure_symptom(subject, plan.process, num_pairs=num_pairs, num_context=num_context, seed=seed)
-    on_step(f"{subject.name}: the symptom")
-    table, why_not = _real_pair(plan.process, num_context)
-    symptoms = [symptom.model_copy(update={"remarks": (*symptom.remarks, *why_not)})]
-    if table is not None:
-        symptoms.append(_on_real_pair(subject, table, num_pairs, num_context, seed))
-    on_step(f"{subject.name}: the real pair")
+def _check(subject: Subject, spec: str, plan: _Plan, on_step: OnStep) -> Report:
+    """The battery over a subject, no symptom measured yet."""
     return run_checks(
         subject,
         source=plan.process,
-        seed=seed,
+        seed=plan.seed,
         spec=spec,
-        symptoms=symptoms,
         on_result=lambda result: on_step(f"{subject.name}: {result.check}"),
     )
+
+
+def _symptoms(subject: Subject, plan: _Plan, on_step: OnStep) -> tuple[Symptom, ...]:
+    """What a subject does on drawn pairs and, where they can be had, on real ones."""
+    num_pairs, num_context, seed = plan.num_pairs, plan.num_context, plan.seed
+    drawn = measure_symptom(subject, plan.process, num_pairs=num_pairs, num_context=num_context, seed=seed)
+    on_step(f"{subject.name}: the symptom")
+    table, why_not = _real_pair(plan.process, num_context)
+    drawn = drawn.model_copy(update={"remarks": (*drawn.remarks, *why_not)})
+    real = () if table is None else (_on_real_pair(subject, table, num_pairs, num_context, seed),)
+    on_step(f"{subject.name}: the real pair")
+    return (drawn, *real)
+
+
+def _with_symptoms(report: Report, symptoms: tuple[Symptom, ...]) -> Report:
+    """The report with its symptoms, and the verdict with their figures."""
+    diagnosis = diagnose(report.results, symptoms[0])
+    return report.model_copy(update={"symptoms": symptoms, "diagnosis": diagnosis})
 
 
 def _process_of(subjects: Sequence[Subject]) -> PairProcess:
