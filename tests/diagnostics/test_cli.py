@@ -14,6 +14,7 @@ from diagnostics.result import Report
 
 ROOT = Path(__file__).parents[2]
 SUBJECTS = """
+import multiprocessing
 import os
 from dataclasses import replace
 import numpy as np
@@ -41,7 +42,9 @@ def homeless():
 
 class Fatal(OracleSubject):
     def teacher_force(self, batch):
-        os._exit(7)
+        if multiprocessing.parent_process() is not None:
+            os._exit(7)
+        return super().teacher_force(batch)
 
 def fatal():
     return Fatal(PROCESS, "fatal")
