@@ -56,10 +56,10 @@ def broken():
 
 @pytest.fixture
 def subjects(tmp_path, monkeypatch):
-    (tmp_path / "my_subjects.py").write_text(SUBJECTS)
+    (tmp_path / "cli_subjects.py").write_text(SUBJECTS)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "my_subjects", raising=False)
-    return "my_subjects"
+    monkeypatch.delitem(sys.modules, "cli_subjects", raising=False)
+    return "cli_subjects"
 
 
 def refusal(capsys, *arguments):
@@ -213,7 +213,7 @@ def test_a_second_subject_that_ends_its_process_is_one_sentence(subjects, tmp_pa
     names = ["--subject", f"{subjects}:oracle", "--against", f"{subjects}:fatal"]
     sizes = ["--num-pairs", "8", "--num-context", "3"]
     said = refusal(capsys, "report", *names, "--out", str(tmp_path / "out"), *sizes)
-    assert "a subject must not end the process that examines it; 'my_subjects:fatal' did" in said
+    assert "a subject must not end the process that examines it; 'cli_subjects:fatal' did" in said
     assert not any((tmp_path / "out").iterdir())
 
 
