@@ -1,11 +1,12 @@
 """Inference: the parallel pass, one step, and the only loop that feeds predictions back.
 
-Everything is numpy outside and float32 inside, compiled once per shape.  Rows are padded to few different
-shapes so that a longer history does not compile again, and cut into chunks that bound the memory.
+Everything is numpy outside and float32 inside.  A model is traced once for all shapes; rows are cut into
+chunks that bound the memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,8 +18,13 @@ FEEDS = ("sample", "mean")
 # Rows of trajectories in one pass: at 100 points and width 64 this holds the cache below 1 GiB.
 _CHUNK_ROWS = 128
 _CHUNK_TRAJECTORIES = 1024
-# Context and targets are padded to a multiple of this many points.
-_BLOCK = 8
+
+# Signatures that fit every batch, so that no shape is traced again.
+_FLOATS = tf.TensorSpec([None, None], tf.float32)
+_INTS = tf.TensorSpec([None, None], tf.int32)
+_COUNTS = tf.TensorSpec([None], tf.int32)
+_TRAJECTORIES = tf.TensorSpec([None, None, None], tf.float32)
+_POINTS = Points(_FLOATS, _INTS, _FLOATS, tf.TensorSpec([None, None], tf.bool), _COUNTS)
 
 
 def to_points(batch: Batch) -> Points:
@@ -34,15 +40,17 @@ def to_points(batch: Batch) -> Points:
 
 def teacher_force(model: PairModel, batch: Batch) -> Prediction:
     """One parallel pass with the true past: mean and scale [B,L] float32, NaN where no target is."""
-    parts = [_forward(model, to_points(rows)) for rows in _chunks(batch, _CHUNK_ROWS)]
-    mean, scale = (np.concatenate([part[i].numpy() for part in parts])[: batch.num_pairs] for i in (0, 1))
+    forward = _traced(_forward, model, _POINTS)
+    parts = [forward(model, to_points(rows)) for rows in _chunks(batch, _CHUNK_ROWS)]
+    mean, scale = (np.concatenate([part[i].numpy() for part in parts]) for i in (0, 1))
     return Prediction(*(np.where(batch.is_target, values, np.float32(np.nan)) for values in (mean, scale)))
 
 
 def attention(model: PairModel, batch: Batch) -> Attention:
     """Where each target looked [layers,B,H,L,L]; rows of positions that are not targets are 0."""
-    parts = [_attention(model, to_points(rows)).numpy() for rows in _chunks(batch, _CHUNK_ROWS)]
-    weights = np.concatenate(parts, axis=1)[:, : batch.num_pairs]
+    look = _traced(_attention, model, _POINTS)
+    parts = [look(model, to_points(rows)).numpy() for rows in _chunks(batch, _CHUNK_ROWS)]
+    weights = np.concatenate(parts, axis=1)
     positions = np.arange(batch.num_points)
     return Attention(weights * batch.is_target[None, :, None, :, None], positions, positions)
 
@@ -55,7 +63,7 @@ def predict_next(model: PairModel, history: Batch, x_next: Floats, series_next: 
     """
     layout = _Layout.of(history)
     num_given = layout.is_target.sum(axis=1)
-    width = _round_up(int(num_given.max()) + 1)
+    width = int(num_given.max()) + 1
     shape = (history.num_pairs, width)
     x, given, series = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64)
     filled = layout.is_target.shape[1]
@@ -107,13 +115,13 @@ class _Layout:
 
     @classmethod
     def of(cls, batch: Batch) -> "_Layout":
-        num_targets = _round_up(max(1, int(batch.is_target.sum(axis=1).max())))
+        num_targets = max(1, int(batch.is_target.sum(axis=1).max()))
         order = _columns(batch.is_target, num_targets)
         is_target = _take(batch.is_target, order)
         x, series, y = (
             np.where(is_target, _take(part, order), 0) for part in (batch.x, batch.series, batch.y)
         )
-        seen = _columns(batch.is_context, _round_up(int(batch.is_context.sum(axis=1).max())))
+        seen = _columns(batch.is_context, int(batch.is_context.sum(axis=1).max()))
         is_context = _take(batch.is_context, seen)
         context_x, context_series, context_y = (
             np.where(is_context, _take(part, seen), 0) for part in (batch.x, batch.series, batch.y)
@@ -174,12 +182,14 @@ class _Written:
 
 def _run(model: PairModel, context: Batch, steps: _Steps) -> _Written:
     num_rows = max(1, min(_CHUNK_ROWS, _CHUNK_TRAJECTORIES // steps.noise.shape[1]))
+    signature = (_POINTS, _FLOATS, _INTS, _TRAJECTORIES, _COUNTS, _TRAJECTORIES)
+    free_run = _traced(_free_run, model, *signature)
     parts = []
     for start in range(0, context.num_pairs, num_rows):
         rows = slice(start, start + num_rows)
         x, series, given, num_given, noise = steps.rows(rows)
         parts.append(
-            _free_run(
+            free_run(
                 model,
                 to_points(context.rows(rows)),
                 tf.constant(x, tf.float32),
@@ -193,16 +203,14 @@ def _run(model: PairModel, context: Batch, steps: _Steps) -> _Written:
 
 
 def _chunks(batch: Batch, num_rows: int) -> Iterator[Batch]:
-    """Batches of equal size; the last one repeats the last row."""
-    if batch.num_pairs <= num_rows:
-        yield batch
-        return
     for start in range(0, batch.num_pairs, num_rows):
-        yield batch.rows(np.minimum(np.arange(start, start + num_rows), batch.num_pairs - 1))
+        yield batch.rows(slice(start, start + num_rows))
 
 
-def _round_up(count: int) -> int:
-    return -(-count // _BLOCK) * _BLOCK
+def _traced(function: Any, model: PairModel, *signature: object) -> Callable[..., Any]:
+    """The compiled `function` of a model, for every shape; traced when first asked for."""
+    compiled: Callable[..., Any] = function.get_concrete_function(model, *signature)
+    return compiled
 
 
 @tf.function
@@ -226,7 +234,7 @@ def _free_run(
     noise: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """samples, mean, scale, each [B,S,T]; see `_Steps`."""
-    num_pairs, num_samples, num_steps = noise.shape
+    num_pairs, num_samples, num_steps = tf.unstack(tf.shape(noise))
     history = model.prefill(context)
     cache = model.empty_cache(num_pairs, num_samples, num_steps)
     y = tf.zeros([num_pairs, num_samples])

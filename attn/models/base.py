@@ -68,7 +68,7 @@ class PairModel(keras.Model):
         """The history that the context leaves behind; every valid one of the [B,C] points is context."""
         raise NotImplementedError
 
-    def empty_cache(self, num_pairs: int, num_samples: int, num_slots: int) -> Any:
+    def empty_cache(self, num_pairs: tf.Tensor, num_samples: tf.Tensor, num_slots: tf.Tensor) -> Any:
         """Room for `num_slots` targets of S trajectories for each of B pairs, nothing written yet."""
         raise NotImplementedError
 
@@ -97,5 +97,5 @@ class PairModel(keras.Model):
 def write_slot(cache: tf.Tensor, slot: tf.Tensor, value: tf.Tensor, axis: int) -> tf.Tensor:
     """`cache` with `value` (size 1 along `axis`) at index `slot` of `axis`."""
     shape = [1] * len(cache.shape)
-    shape[axis] = cache.shape[axis]
-    return tf.where(tf.reshape(tf.range(cache.shape[axis]) == slot, shape), value, cache)
+    shape[axis] = -1
+    return tf.where(tf.reshape(tf.range(tf.shape(cache)[axis]) == slot, shape), value, cache)

@@ -124,7 +124,7 @@ class Historic(PairModel):
         key = self._key(points.x, points.series)
         return History(key, split_heads(value, self.config.num_heads), points.valid, newest)
 
-    def empty_cache(self, num_pairs: int, num_samples: int, num_slots: int) -> Cache:
+    def empty_cache(self, num_pairs: tf.Tensor, num_samples: tf.Tensor, num_slots: tf.Tensor) -> Cache:
         """Zeros: a slot is not read before it is written."""
         heads, width = self.config.num_heads, self.config.width // self.config.num_heads
         key = tf.zeros([num_pairs, heads, num_slots, width])
@@ -140,9 +140,9 @@ class Historic(PairModel):
         series_next: tf.Tensor,
     ) -> tuple[Normal, Cache]:
         """The query of the next point over the context and the slots, one softmax."""
-        num_pairs, num_samples = newest.y.shape
-        num_slots, num_heads = cache.key.shape[2], self.config.num_heads
-        num_context = history.key.shape[2]
+        num_pairs, num_samples = tf.unstack(tf.shape(newest.y))
+        num_slots, num_heads = tf.shape(cache.key)[2], self.config.num_heads
+        num_context = tf.shape(history.key)[2]
         slot = (number - 1) % num_slots  # at number 0 nothing is appended: the last slot holds a dummy unseen
         added = self.to_value(newest.y[..., None])  # [B,S,W]
         cache = Cache(

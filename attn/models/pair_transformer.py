@@ -166,7 +166,7 @@ class PairTransformer(PairModel):
             content = block.gather(content, masked_softmax(logits + bias, may_see) @ keys.value)
         return History(points.x, points.series, points.valid, level, tuple(layers))
 
-    def empty_cache(self, num_pairs: int, num_samples: int, num_slots: int) -> Cache:
+    def empty_cache(self, num_pairs: tf.Tensor, num_samples: tf.Tensor, num_slots: tf.Tensor) -> Cache:
         """Zeros: a slot is not read before it is written."""
         heads, width = self.config.num_heads, self.config.width // self.config.num_heads
         empty = tf.zeros([num_pairs, heads, num_samples, num_slots, width])
@@ -183,8 +183,8 @@ class PairTransformer(PairModel):
         series_next: tf.Tensor,
     ) -> tuple[Normal, Cache]:
         """Two tokens a trajectory in one pass: the content of the newest point, the query for the next."""
-        num_pairs, num_samples = newest.y.shape
-        num_slots = cache.x.shape[1]
+        num_pairs, num_samples = tf.unstack(tf.shape(newest.y))
+        num_slots = tf.shape(cache.x)[1]
         slot = (number - 1) % num_slots  # at number 0 nothing is appended: the last slot holds a dummy unseen
         x_slots = write_slot(cache.x, slot, newest.x, axis=1)
         series_slots = write_slot(cache.series, slot, newest.series, axis=1)
@@ -246,8 +246,9 @@ def _attend_twice(
     may_see: tf.Tensor,
 ) -> tf.Tensor:
     """Queries [B,H,2S,d] over the shared context and the trajectory's own slots, by one softmax."""
-    num_pairs, num_heads, num_samples, _, width = slots.key.shape
-    num_context = context.key.shape[2]
+    num_heads, width = slots.key.shape[1], slots.key.shape[4]
+    num_pairs, num_samples = tf.shape(slots.key)[0], tf.shape(slots.key)[2]
+    num_context = tf.shape(context.key)[2]
     by_trajectory = [num_pairs, num_heads, num_samples, 2, -1]
     over_context = tf.matmul(queries, context.key, transpose_b=True)  # [B,H,2S,C]
     over_context = tf.reshape(over_context, by_trajectory) + to_context[:, :, None]  # [B,H,S,2,C]
