@@ -44,11 +44,11 @@ class RelationBias(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_layers = num_layers
         self.num_heads = num_heads
-        self.scales = [0.1 * 2.0**i for i in range(num_bumps)]
+        self.scales = tf.reshape(0.1 * 2.0 ** tf.range(num_bumps, dtype=tf.float32), [num_bumps, 1, 1])
 
     def build(self, input_shape: object) -> None:
         """Make the weights: first the features of different series, then those of the same series."""
-        num_features = 3 + len(self.scales)
+        num_features = 3 + self.scales.shape[0]
         self.kernel = self.add_weight(
             shape=(2 * num_features, self.num_layers * self.num_heads),
             initializer=keras.initializers.RandomNormal(stddev=num_features**-0.5),
@@ -60,12 +60,16 @@ class RelationBias(keras.layers.Layer):
     ) -> list[tf.Tensor]:
         """What to add to the logits of every layer [B,H,Q,K], from queries [B,Q] and keys [B,K]."""
         distance = tf.abs(x_query[:, :, None] - x_key[:, None, :])  # [B,Q,K]
-        bumps = [tf.exp(-0.5 * (distance / scale) ** 2) for scale in self.scales]
-        features = tf.stack([tf.ones_like(distance), distance, distance**2 / 10, *bumps], axis=1)
+        powers = tf.stack([tf.ones_like(distance), distance, distance**2 / 10], axis=1)
+        bumps = tf.exp(-0.5 * (distance[:, None] / self.scales) ** 2)  # [B,bumps,Q,K]
+        features = tf.concat([powers, bumps], axis=1)
         num_pairs, num_features, num_queries, num_keys = tf.unstack(tf.shape(features))
         features = tf.reshape(features, [num_pairs, num_features, num_queries * num_keys])
         weights = tf.transpose(tf.concat(tf.split(self.kernel, 2), axis=1))  # [2 layers H, features]
-        both = tf.reshape(weights @ features, [num_pairs, 2, -1, num_queries, num_keys])
+        num_biases = self.num_layers * self.num_heads
+        both = tf.reshape(weights @ features, [num_pairs, 2, num_biases, num_queries, num_keys])
         same = series_query[:, None, :, None] == series_key[:, None, None, :]  # [B,1,Q,K]
         bias = tf.where(same, both[:, 1], both[:, 0])  # [B,layers H,Q,K]
-        return tf.split(bias, self.num_layers, axis=1)
+        # Slices, not tf.split: on CPUs TensorFlow 2.21 fuses a product with a bias of one head (remapper and
+        # oneDNN), and then takes the first output of the split for all of them.
+        return [bias[:, i : i + self.num_heads] for i in range(0, num_biases, self.num_heads)]

@@ -55,6 +55,11 @@ def attention(model: PairModel, batch: Batch) -> Attention:
     return Attention(weights * batch.is_target[None, :, None, :, None], positions, positions)
 
 
+def loss(model: PairModel, batch: Batch) -> float:
+    """What training minimises, with dropout off; in one pass, so that every target counts alike."""
+    return float(_traced(_loss, model, _POINTS)(model, to_points(batch)))
+
+
 def predict_next(model: PairModel, history: Batch, x_next: Floats, series_next: Ints) -> Prediction:
     """The point after `history` at x_next, series_next [B]: mean and scale [B,1] float32.
 
@@ -90,15 +95,25 @@ def rollout(
     layout = _Layout.of(batch)
     num_targets = layout.is_target.shape[1]
     shape = (batch.num_pairs, num_samples, num_targets)
-    noise = rng.standard_normal(shape, np.float32) if feed == "sample" else np.zeros(shape, np.float32)
-    unknown = np.zeros((batch.num_pairs, 1, num_targets), np.float32)
-    steps = _Steps(layout.x, layout.series, unknown, np.zeros(batch.num_pairs, np.int32), noise)
+    noise = _noise(shape, rng) if feed == "sample" else np.zeros(shape, np.float32)
+    steps = _Steps(layout.x, layout.series, *_nothing_given(layout), noise)
     written = _run(model, layout.context, steps)
     samples, mean, scale = (
         layout.place(np.moveaxis(values, 1, 0), elsewhere)
         for values, elsewhere in ((written.samples, batch.y), (written.mean, batch.y), (written.scale, 0.0))
     )
     return Rollout(samples, mean, scale)
+
+
+def _noise(shape: tuple[int, int, int], rng: np.random.Generator) -> Floats:
+    """Standard normal numbers for every pair, trajectory and step [B,S,T]."""
+    return rng.standard_normal(shape, np.float32)
+
+
+def _nothing_given(layout: "_Layout") -> tuple[Floats, Ints]:
+    """No target is known: `given` and `num_given` of `_Steps`."""
+    num_pairs, num_targets = layout.is_target.shape
+    return np.zeros((num_pairs, 1, num_targets), np.float32), np.zeros(num_pairs, np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,12 +228,17 @@ def _traced(function: Any, model: PairModel, *signature: object) -> Callable[...
     return compiled
 
 
-@tf.function
+@tf.function(autograph=False)
 def _forward(model: PairModel, points: Points) -> Normal:
     return model(points)
 
 
-@tf.function
+@tf.function(autograph=False)
+def _loss(model: PairModel, points: Points) -> tf.Tensor:
+    return model.loss_of(points, model(points))
+
+
+@tf.function(autograph=False)
 def _attention(model: PairModel, points: Points) -> tf.Tensor:
     return model.attention(points)
 
@@ -235,20 +255,27 @@ def _free_run(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """samples, mean, scale, each [B,S,T]; see `_Steps`."""
     num_pairs, num_samples, num_steps = tf.unstack(tf.shape(noise))
-    history = model.prefill(context)
+    # the loop is converted by autograph; what it calls needs no conversion, which is most of a trace
+    one_step = tf.autograph.experimental.do_not_convert(model.step)
+    history = tf.autograph.experimental.do_not_convert(model.prefill)(context)
     cache = model.empty_cache(num_pairs, num_samples, num_steps)
     y = tf.zeros([num_pairs, num_samples])
     written = tuple(tf.TensorArray(tf.float32, num_steps) for _ in range(3))
     for step in tf.range(num_steps):
         last = tf.maximum(step - 1, 0)
         newest = Newest(_column(x, last), _column(series, last), y)
-        prediction, cache = model.step(history, cache, step, newest, _column(x, step), _column(series, step))
-        y = prediction.mean + prediction.scale * noise[:, :, step]
+        prediction, cache = one_step(history, cache, step, newest, _column(x, step), _column(series, step))
+        y = _draw(prediction, noise[:, :, step])
         y = tf.where((step < num_given)[:, None], given[:, :, step], y)
         parts = (y, prediction.mean, prediction.scale)
         written = tuple(array.write(step, part) for array, part in zip(written, parts, strict=True))
     samples, mean, scale = (tf.transpose(array.stack(), [1, 2, 0]) for array in written)  # [T,B,S] -> [B,S,T]
     return samples, mean, scale
+
+
+def _draw(prediction: Normal, noise: tf.Tensor) -> tf.Tensor:
+    """What is fed back [B,S]: the prediction, `noise` standard deviations from its mean."""
+    return prediction.mean + prediction.scale * noise
 
 
 def _column(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from attn.models import PairModel
 from attn.models.base import Points
-from attn.rollout import teacher_force, to_points
+from attn.rollout import loss, teacher_force
 from attn.runs import RunError, assign_weights, weights_of
 from attn.tensors import TensorsError, load_tensors, save_tensors
 from attn.types import Batch, Floats
@@ -86,7 +86,7 @@ class Trainer:
             "seconds": seconds,
             "learning_rate": float(self.optimizer.learning_rate),
             "train_loss": float(np.mean(losses)),
-            "test_loss": float(_loss(self.model, to_points(test))),
+            "test_loss": loss(self.model, test),
         }
         for name, batch in (("train", last), ("test", test)):
             row |= {f"{name}_{key}": value for key, value in _errors(self.model, batch).items()}
@@ -136,11 +136,6 @@ def _optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
     return keras.optimizers.AdamW(
         rate, beta_2=0.98, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm
     )
-
-
-@tf.function
-def _loss(model: PairModel, points: Points) -> tf.Tensor:
-    return model.loss_of(points, model(points))
 
 
 def _errors(model: PairModel, batch: Batch) -> dict[str, float]:

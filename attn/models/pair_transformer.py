@@ -138,19 +138,26 @@ class PairTransformer(PairModel):
         content = self.embed_value((points.y - _level(points))[..., None])  # [B,L,W]
         queries = self._empty_queries(points.x[:, first:])
         tokens = tf.concat([content, queries], axis=1)  # [B,L+Q,W]
-        content_sees = masks.context_and_earlier(points.valid, points.num_context)
-        query_sees = masks.earlier(points.valid)[:, first:]
-        may_see = tf.concat([content_sees, query_sees], axis=1)[:, None]  # [B,1,L+Q,K]
-        biases = self.relation(points.x, points.series, points.x, points.series)
+        may_see = self._may_see(points, first)
         weights = []
-        for block, bias in zip(self.blocks, biases, strict=True):
+        for block, bias in zip(self.blocks, self._biases(points, first), strict=True):
             keys = block.keys(tokens[:, :length])
-            logits = tf.matmul(block.queries(tokens), keys.key, transpose_b=True)  # [B,H,L+Q,K]
-            logits += tf.concat([bias, bias[:, :, first:]], axis=2)
+            logits = tf.matmul(block.queries(tokens), keys.key, transpose_b=True) + bias  # [B,H,L+Q,K]
             attention = masked_softmax(logits, may_see)
             tokens = block.gather(tokens, attention @ keys.value, training)
             weights.append(tf.pad(attention[:, :, length:], [[0, 0], [0, 0], [first, 0], [0, 0]]))
         return tf.pad(tokens[:, length:], [[0, 0], [first, 0], [0, 0]]), weights
+
+    def _may_see(self, points: Points, first: tf.Tensor) -> tf.Tensor:
+        """Which keys the content tokens, and the queries from position `first` on, may see [B,1,L+Q,K]."""
+        content_sees = masks.context_and_earlier(points.valid, points.num_context)
+        query_sees = masks.earlier(points.valid)[:, first:]
+        return tf.concat([content_sees, query_sees], axis=1)[:, None]
+
+    def _biases(self, points: Points, first: tf.Tensor) -> list[tf.Tensor]:
+        """What relations add to the logits of content tokens and queries, layer by layer [B,H,L+Q,K]."""
+        biases = self.relation(points.x, points.series, points.x, points.series)
+        return [tf.concat([bias, bias[:, :, first:]], axis=2) for bias in biases]
 
     def prefill(self, points: Points) -> History:
         """One pass of the content stream over the context."""
@@ -192,8 +199,12 @@ class PairTransformer(PairModel):
             tf.concat([newest.x, x_next], axis=1),
             tf.concat([newest.series, series_next], axis=1),
         )  # [B,2]
-        to_context = self.relation(x, series, history.x, history.series)
-        to_slots = self.relation(x, series, x_slots, series_slots)
+        biases = self.relation(
+            x,
+            series,
+            tf.concat([history.x, x_slots], axis=1),
+            tf.concat([history.series, series_slots], axis=1),
+        )  # [B,H,2,C+T] each
         may_see = tf.concat(
             [
                 history.valid,
@@ -212,9 +223,7 @@ class PairTransformer(PairModel):
                 write_slot(cache.layers[i].value, slot, added.value[:, :, :, None], axis=3),
             )  # [B,H,S,T,d]
             layers.append(slots)
-            attended = _attend_twice(
-                block.queries(tokens), history.layers[i], slots, to_context[i], to_slots[i], may_see
-            )
+            attended = _attend_twice(block.queries(tokens), history.layers[i], slots, biases[i], may_see)
             tokens = block.gather(tokens, attended)
         prediction = self._predict(tokens[:, 1::2], history.level)
         return prediction, Cache(x_slots, series_slots, tuple(layers))
@@ -241,8 +250,7 @@ def _attend_twice(
     queries: tf.Tensor,
     context: Keys,
     slots: Keys,
-    to_context: tf.Tensor,
-    to_slots: tf.Tensor,
+    bias: tf.Tensor,
     may_see: tf.Tensor,
 ) -> tf.Tensor:
     """Queries [B,H,2S,d] over the shared context and the trajectory's own slots, by one softmax."""
@@ -251,10 +259,10 @@ def _attend_twice(
     num_context = tf.shape(context.key)[2]
     by_trajectory = [num_pairs, num_heads, num_samples, 2, -1]
     over_context = tf.matmul(queries, context.key, transpose_b=True)  # [B,H,2S,C]
-    over_context = tf.reshape(over_context, by_trajectory) + to_context[:, :, None]  # [B,H,S,2,C]
+    over_context = tf.reshape(over_context, by_trajectory)  # [B,H,S,2,C]
     over_slots = tf.matmul(tf.reshape(queries, by_trajectory), slots.key, transpose_b=True)  # [B,H,S,2,T]
-    over_slots += to_slots[:, :, None]
-    weights = masked_softmax(tf.concat([over_context, over_slots], axis=-1), may_see)
+    logits = tf.concat([over_context, over_slots], axis=-1) + bias[:, :, None]  # [B,H,S,2,C+T]
+    weights = masked_softmax(logits, may_see)
     flat = [num_pairs, num_heads, 2 * num_samples]
     from_context = tf.reshape(weights[..., :num_context], [*flat, num_context]) @ context.value
     from_slots = tf.reshape(weights[..., num_context:] @ slots.value, [*flat, width])
