@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from attn.files import save_pairs
+from attn.processes import PairProcess
 from diagnostics.checks import CHECKS
 from diagnostics.cli import main
 from diagnostics.report import ReportFile
@@ -54,6 +57,12 @@ def broken():
 """
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """What a command stores in the current directory is not left in the repository."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def subjects(tmp_path, monkeypatch):
     (tmp_path / "cli_subjects.py").write_text(SUBJECTS)
@@ -95,6 +104,25 @@ def test_a_check_that_passes_is_code_0_and_one_that_fails_is_code_1(subjects, ca
     assert "failed" in said
     assert "\x1b[31m" not in said
     assert shlex.join([*base[:1], "--subject", f"{subjects}:blind"]) in said
+
+
+def test_given_pairs_are_asked_about_and_a_check_that_takes_too_long_is_given_up(subjects, capsys):
+    save_pairs(Path("mine.npz"), PairProcess(num_points=10).sample(16, np.random.default_rng(0)), {})
+    given = ["check", "--subject", f"{subjects}:oracle", "--pairs", "mine.npz", "--check", "no_future_leak"]
+    assert main(given) == 0
+    assert main([*given, "--check-timeout", "1e-6"]) == 3
+    assert "did not answer within 1e-06 s" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (["--pairs", "none.npz"], "none.npz could not be read"),
+        (["--check-timeout", "0"], "time_limit must be above 0 s; got 0.0"),
+    ],
+)
+def test_wrong_pairs_and_limits_are_refused(subjects, capsys, arguments, rule):
+    assert rule in refusal(capsys, "check", "--subject", f"{subjects}:oracle", *arguments)
 
 
 def test_a_skipped_check_is_incomplete(subjects, capsys):

@@ -1,0 +1,1 @@
+"""The commands of `diagnose`, one file a command or family."""

@@ -1,0 +1,39 @@
+"""`diagnose baseline`: what is measured of a subject, kept for `diagnose compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diagnostics.baseline import MIN_PAIRS, Plan, examine, to_baseline, write_baseline
+from diagnostics.checks import CHECKS
+from diagnostics.commands.output import SeedOption, SubjectOption, printable, progress_bar
+
+
+def baseline(
+    subject: SubjectOption,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="File to write; one that exists is replaced.")],
+    num_pairs: Annotated[int, typer.Option(help="Pairs for the measures.", min=MIN_PAIRS)] = 256,
+    num_context: Annotated[int, typer.Option(help="Observed points of B, for the measures.", min=1)] = 13,
+    seed: SeedOption = 0,
+) -> int:
+    """Measure a subject and run the battery, and keep all of it, pair by pair, for diagnose compare.
+
+    Exit code 0 when the file was written, whatever was found.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
+    plan = Plan(seed=seed, num_pairs=num_pairs, num_context=num_context)
+    from diagnostics.adapters import load_subject  # imports TensorFlow
+
+    with progress_bar(len(CHECKS) + 1, subject) as advance:
+        kept = to_baseline(examine(load_subject(subject), plan, on_step=advance), plan)
+    write_baseline(out, kept)
+    passed = sum(status == "passed" for status in kept.statuses.values())
+    print(out)
+    print(
+        printable(
+            f"{kept.subject}: {len(kept.measures)} measures of {num_pairs} pairs;"
+            f" {passed} of {len(kept.statuses)} checks passed."
+        )
+    )
+    return 0

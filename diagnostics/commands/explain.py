@@ -1,0 +1,40 @@
+"""`diagnose list` and `diagnose explain`: what is asked, and what a failure means."""
+
+import shlex
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from diagnostics.causes import FAULTS
+from diagnostics.check import Check
+from diagnostics.checks import CHECKS, find_check
+from diagnostics.commands.output import console
+
+
+def list_checks() -> int:
+    """List all checks: name, family, and the question that each asks."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("check", "family", "question"):
+        table.add_column(title, no_wrap=title == "check")
+    for known in CHECKS:
+        table.add_row(known.name, known.family, known.question)
+    console().print(table)
+    return 0
+
+
+def explain(name: Annotated[str, typer.Argument(metavar="CHECK", help="The name of a check.")]) -> int:
+    """Say what a check asks, how, what a failure means, and what to change."""
+    print(_explanation(find_check(name)))
+    return 0
+
+
+def _explanation(known: Check) -> str:
+    lines = [f"{known.name} ({known.family})", "", known.question, "", known.method, ""]
+    if known.needs:
+        lines += [f"Skipped where the subject does not offer {' and '.join(known.needs)}.", ""]
+    lines.append("A failure points at, most likely first:")
+    for suspect in known.suspects:
+        lines += [f"  {suspect}: {FAULTS[suspect].title}", f"    {FAULTS[suspect].mend}"]
+    again = shlex.join(["diagnose", "check", "--subject", "corrected", "--check", known.name])
+    return "\n".join([*lines, "", f"Run it: {again}"])

@@ -1,0 +1,73 @@
+"""What the commands have in common: options, a progress bar, and what is printed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from diagnostics.result import Status
+
+SUBJECT_HELP = "the name of a shipped run, the directory of a run, or package.module:factory"
+COLORS: dict[Status, str] = {
+    "passed": "green",
+    "failed": "bold red",
+    "skipped": "dim",
+    "error": "yellow",
+    "expected_failure": "magenta",
+}
+
+SubjectOption = Annotated[str, typer.Option("--subject", help=f"The model under diagnosis: {SUBJECT_HELP}.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)]
+PairsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--pairs",
+        metavar="FILE",
+        help="npz file of pairs (attn.files.save_pairs) to ask about; default: the subject's own process.",
+    ),
+]
+FailuresOption = Annotated[Path, typer.Option(help="Folder of the stored failures.")]
+
+
+def console() -> Console:
+    """Where tables are printed; numbers keep their colour."""
+    return Console(highlight=False)
+
+
+def plain_table(*titles: str) -> Table:
+    """A table without lines."""
+    table = Table(box=None, pad_edge=False)
+    for title in titles:
+        table.add_column(title)
+    return table
+
+
+def status_text(status: Status) -> Text:
+    """A status in its colour."""
+    return Text(status.replace("_", " "), style=COLORS[status])
+
+
+def printable(text: str) -> str:
+    """Text from outside without what could steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+@contextmanager
+def progress_bar(total: int, subject: str) -> Iterator[Callable[[str], None]]:
+    """A bar on stderr where that is a terminal; yields what is called as each step is done."""
+    stderr = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
+        task = progress.add_task(f"loading {printable(subject)}", total=total)
+        yield lambda step: progress.update(task, advance=1, description=printable(step))

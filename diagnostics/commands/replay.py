@@ -1,0 +1,47 @@
+"""`diagnose replay`: a stored failure, asked again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attn.files import load_pairs
+from diagnostics.checks import find_check
+from diagnostics.commands.output import FailuresOption, printable
+from diagnostics.failures import DEFAULT_FOLDER, load_failure
+from diagnostics.result import Status
+from diagnostics.runner import run_checks
+
+# What is said of each status, and the exit code.
+_ANSWERS: dict[Status, tuple[str, int]] = {
+    "passed": ("FIXED", 0),
+    "failed": ("STILL FAILING", 1),
+    "skipped": ("NOT ANSWERED (skipped)", 3),
+    "error": ("NOT ANSWERED (error)", 3),
+}
+
+
+def replay(
+    failure_id: Annotated[str, typer.Argument(metavar="ID", help="As diagnose check printed it.")],
+    failures: FailuresOption = DEFAULT_FOLDER,
+) -> int:
+    """Ask a stored failure again: the same subject, check, pairs and seed.
+
+    Exit code 0: FIXED; 1: STILL FAILING; 2: no such ID, or no such subject; 3: the check was not answered.
+    """
+    failure = load_failure(failures, failure_id)
+    check = find_check(failure.check)
+    from diagnostics.adapters import load_subject  # imports TensorFlow
+
+    report = run_checks(
+        load_subject(failure.spec),
+        source=None if failure.pairs is None else load_pairs(Path(failure.pairs)).pairs,
+        seed=failure.seed,
+        num_pairs=failure.num_pairs,
+        checks=(check,),
+        spec=failure.spec,
+    )
+    (result,) = report.results
+    word, code = _ANSWERS[result.status]
+    print(printable(f"{word}: {check.name} of {failure.spec}: {result.detail}"))
+    return code

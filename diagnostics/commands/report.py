@@ -1,0 +1,44 @@
+"""`diagnose report`: the symptom and the battery as HTML, Markdown, JSON and PNG."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diagnostics.commands.output import SUBJECT_HELP, SeedOption, SubjectOption, printable, progress_bar
+from diagnostics.wording import five_lines
+
+
+def report(
+    subject: SubjectOption,
+    out: Annotated[Path, typer.Option(help="Directory to write to; made if it does not exist.")],
+    against: Annotated[
+        str | None, typer.Option(help=f"A second subject, measured on the same pairs: {SUBJECT_HELP}.")
+    ] = None,
+    seed: SeedOption = 0,
+    num_pairs: Annotated[int, typer.Option(help="Held-out pairs for the measures.", min=2)] = 512,
+    num_context: Annotated[int, typer.Option(help="Observed points of B, for the measures.", min=1)] = 13,
+) -> int:
+    """Measure a subject at the boundary, run the battery, and write HTML, Markdown, JSON and PNG.
+
+    The pairs come from the subject's own process; those of Seattle and San Francisco are added where the
+    package vega_datasets is installed.  Exit code 0 when the report was written, whatever it finds.
+    """
+    out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
+    specs = [subject] if against is None else [subject, against]
+    from diagnostics.investigate import investigate, num_steps  # imports TensorFlow
+    from diagnostics.report import write_report
+
+    with progress_bar(num_steps(len(specs)), subject) as advance:
+        reports = investigate(specs, seed=seed, num_pairs=num_pairs, num_context=num_context, on_step=advance)
+        words = ["diagnose", "report", "--subject", subject]
+        words += [] if against is None else ["--against", against]
+        words += ["--out", str(out), "--seed", str(seed)]
+        words += ["--num-pairs", str(num_pairs), "--num-context", str(num_context)]
+        advance("drawing")
+        written = write_report(reports, out, command=shlex.join(words))
+    print(written.html)
+    for line in five_lines(reports):
+        print(printable(line))
+    return 0
