@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import tensorflow as tf
 
 from attn import rollout as inference
-from attn.arrange import arrange
+from attn import scores
 from attn.processes import PairProcess
 from attn.runs import Run, RunError, find_run, load_run, save_weights, write_json
+from attn.stream import Stream
+from attn.trainer import TrainConfig
 from attn.types import Attention, Batch, Floats, Ints, Prediction, Rollout
 from diagnostics import measures
 from diagnostics.ask import SubjectError
-from diagnostics.subject import Subject
+from diagnostics.subject import Record, Subject
 
 
 class OracleSubject:
@@ -58,6 +59,10 @@ class OracleSubject:
         nll = measures.negative_log_likelihood(prediction.mean, prediction.scale, batch.y)
         return float(nll[batch.is_target].mean())
 
+    def score(self, batch: Batch, prediction: Prediction) -> float:
+        """The mean squared error over all targets."""
+        return scores.score(batch, prediction, is_density=False).mse
+
     def reload(self) -> Self:
         """The same process from its JSON form."""
         return type(self)(PairProcess(**json.loads(json.dumps(asdict(self.process)))), self.name)
@@ -76,15 +81,11 @@ def _append(history: Batch, x_next: Floats, series_next: Ints) -> Batch:
 
 
 class AttnSubject:
-    """A trained run of this package."""
+    """A run of this package."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.name = run.name
-        self.process = run.process
-        self._loss_of = tf.function(
-            lambda points: run.model.loss_of(points, run.model(points)), reduce_retracing=True
-        )
 
     def teacher_force(self, batch: Batch) -> Prediction:
         """One parallel pass, as in training."""
@@ -106,22 +107,11 @@ class AttnSubject:
 
     def loss(self, batch: Batch) -> float:
         """What training minimises, with dropout off."""
-        return float(self._loss_of(inference.to_points(batch)))
+        return inference.loss(self.run.model, batch)
 
-    def training_batches(self, num_batches: int, rng: np.random.Generator) -> list[Batch]:
-        """Fresh draws of the process in the arrangement of the training; none without a process."""
-        if self.process is None:
-            return []
-        training = self.run.spec["training"]
-        return [
-            arrange(
-                self.process.sample(training["batch_size"], rng),
-                training["regime"],
-                training["num_context"],
-                rng,
-            )
-            for _ in range(num_batches)
-        ]
+    def score(self, batch: Batch, prediction: Prediction) -> float:
+        """The mean squared error, as training reports it."""
+        return scores.score(batch, prediction, is_density=False).mse
 
     def reload(self) -> Self:
         """Save the model, and restore it as anyone would who has only the files."""
@@ -134,6 +124,36 @@ class AttnSubject:
         return type(self)(replace(restored, directory=self.run.directory))
 
 
+class TrainedSubject(AttnSubject):
+    """A run that was trained on draws of a process: it has an oracle, its training order and its record."""
+
+    process: PairProcess
+
+    def __init__(self, run: Run) -> None:
+        assert run.process is not None
+        super().__init__(run)
+        self.process = run.process
+
+    def training_batches(self, num_batches: int, rng: np.random.Generator) -> list[Batch]:
+        """Fresh draws of the process in the arrangement of the training."""
+        stream = self._stream(seed=int(rng.integers(2**31)))
+        return [stream.batch(step) for step in range(num_batches)]
+
+    def record(self) -> Record:
+        """The test loss of the last epoch, and the pairs that it was measured on."""
+        config = TrainConfig(**self.run.spec["training"])
+        stream = self._stream(config.seed)
+        batch = stream.batch(0) if config.overfit else stream.test(config.num_test_pairs)
+        return Record(batch, self.run.history[-1]["test_loss"])
+
+    def _stream(self, seed: int) -> Stream:
+        assert self.run.process is not None
+        config = TrainConfig(**self.run.spec["training"])
+        return Stream(
+            self.run.process, config.regime, config.num_context, config.batch_size, seed, config.overfit
+        )
+
+
 def load_subject(spec: str) -> Subject:
     """A subject by the name of a shipped run, the directory of a run, or `package.module:factory`.
 
@@ -143,9 +163,14 @@ def load_subject(spec: str) -> Subject:
     if ":" in spec and not os.path.exists(spec):
         return _from_factory(spec)
     try:
-        return AttnSubject(load_run(find_run(spec)))
+        return of_run(load_run(find_run(spec)))
     except RunError as error:
         raise SubjectError(str(error)) from error
+
+
+def of_run(run: Run) -> AttnSubject:
+    """The subject of a run; with its oracle where the run knows its process."""
+    return AttnSubject(run) if run.process is None else TrainedSubject(run)
 
 
 def _from_factory(spec: str) -> Subject:
@@ -155,7 +180,7 @@ def _from_factory(spec: str) -> Subject:
     try:
         found = getattr(importlib.import_module(module_name), attribute)
         subject = found if isinstance(found, Subject) and not isinstance(found, type) else found()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         said = (str(error).strip().splitlines() or ["no message"])[0]
         raise SubjectError(
             f"subject must name a factory that can be imported and called; got {spec!r}"

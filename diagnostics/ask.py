@@ -4,8 +4,8 @@ A subject is other people's code.  What it raises, and what it returns in a wron
 SubjectError of one sentence: the rule, then what was received.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,9 +15,12 @@ from diagnostics.measures import target_columns
 from diagnostics.subject import (
     HasAttention,
     HasLoss,
+    HasRecord,
     HasReload,
     HasRollout,
+    HasScore,
     HasTrainingBatches,
+    Record,
     Subject,
     offers,
 )
@@ -107,7 +110,7 @@ _ROLLOUT_FIELDS = ("samples", "mean", "scale")
 
 
 def ask_attention(subject: Subject, batch: Batch) -> Attention:
-    """`subject.attention(batch)`, verified: finite, and positions inside the batch."""
+    """`subject.attention(batch)`, verified: finite, not negative, and positions inside the batch."""
     assert isinstance(subject, HasAttention)
     attention = _call(subject, "attention", Attention, batch)
     if attention.weights.shape[1] != batch.num_pairs:
@@ -115,7 +118,16 @@ def ask_attention(subject: Subject, batch: Batch) -> Attention:
             f"{subject.name}: weights of attention must have {batch.num_pairs} pairs on their second axis;"
             f" got shape {attention.weights.shape}"
         )
+    if 0 in attention.weights.shape:
+        raise SubjectError(
+            f"{subject.name}: attention must have at least one layer, head, query and key;"
+            f" got weights of shape {attention.weights.shape}"
+        )
     _require_finite(subject, "attention", attention.weights, np.ones(attention.weights.shape, bool))
+    if (attention.weights < 0).any():
+        raise SubjectError(
+            f"{subject.name}: weights of attention must not be negative; got {attention.weights.min():g}"
+        )
     for positions in (attention.query_positions, attention.key_positions):
         if not ((positions >= 0) & (positions < batch.num_points)).all():
             raise SubjectError(
@@ -128,10 +140,7 @@ def ask_attention(subject: Subject, batch: Batch) -> Attention:
 def ask_loss(subject: Subject, batch: Batch) -> float:
     """`subject.loss(batch)`, verified: one finite number."""
     assert isinstance(subject, HasLoss)
-    loss = _guarded(subject, "loss", subject.loss, batch)
-    if np.ndim(loss) != 0 or not np.isfinite(loss):
-        raise SubjectError(f"{subject.name}: loss must be one finite number; got {_shown(loss)}")
-    return float(loss)
+    return _one_number(subject, "loss", _guarded(subject, "loss", subject.loss, batch))
 
 
 def ask_reload(subject: Subject) -> Subject:
@@ -143,15 +152,40 @@ def ask_reload(subject: Subject) -> Subject:
     return restored
 
 
-def ask_training_batch(subject: Subject, rng: np.random.Generator) -> Batch:
-    """One batch of `subject.training_batches`, verified."""
+def ask_training_batches(subject: Subject, num_batches: int, rng: np.random.Generator) -> list[Batch]:
+    """`subject.training_batches(...)`, verified: that many batches."""
     assert isinstance(subject, HasTrainingBatches)
-    batches = _guarded(subject, "training_batches", subject.training_batches, 1, rng)
-    if len(batches) != 1 or not isinstance(batches[0], Batch):
+    batches = _guarded(subject, "training_batches", subject.training_batches, num_batches, rng)
+    is_right = isinstance(batches, Sequence) and len(batches) == num_batches
+    if not is_right or not all(isinstance(batch, Batch) for batch in batches):
         raise SubjectError(
-            f"{subject.name}: training_batches(1, rng) must be one Batch; got {_shown(batches)}"
+            f"{subject.name}: training_batches({num_batches}, rng) must be {num_batches} Batches;"
+            f" got {_shown(batches)}"
         )
-    return batches[0]
+    return list(batches)
+
+
+def ask_score(subject: Subject, batch: Batch, prediction: Prediction) -> float:
+    """`subject.score(...)`, verified: one finite number."""
+    assert isinstance(subject, HasScore)
+    return _one_number(subject, "score", _guarded(subject, "score", subject.score, batch, prediction))
+
+
+def ask_record(subject: Subject) -> Record:
+    """`subject.record()`, verified: a Record with a finite loss."""
+    assert isinstance(subject, HasRecord)
+    record = _guarded(subject, "record", subject.record)
+    if not isinstance(record, Record):
+        raise SubjectError(f"{subject.name}: record must return a Record; got {_shown(record)}")
+    _one_number(subject, "the loss of record", record.loss)
+    return record
+
+
+def _one_number(subject: Subject, method: str, value: Any) -> float:
+    number = np.array(value)
+    if number.shape != () or number.dtype.kind not in "iuf" or not np.isfinite(number):
+        raise SubjectError(f"{subject.name}: {method} must be one finite number; got {_shown(value)}")
+    return float(number)
 
 
 def _call(subject: Subject, method: str, kind: type[Answer], *arguments: object) -> Answer:
@@ -167,10 +201,17 @@ def _guarded(subject: Subject, method: str, function: Callable[..., Answer], *ar
     except SubjectError:
         raise
     except Exception as error:
-        said = str(error).strip().splitlines() or ["no message"]
         raise SubjectError(
-            f"{subject.name}: {method} must not raise; got {type(error).__name__}: {said[0][:200]}"
+            f"{subject.name}: {method} must not raise; got {type(error).__name__}: {said(error)}"
         ) from error
+
+
+def said(error: BaseException) -> str:
+    """The first line of an error's message, even where the message itself is broken."""
+    try:
+        return (str(error).strip().splitlines() or ["no message"])[0][:200]
+    except Exception:
+        return "a message that cannot be read"
 
 
 def _require_shape(subject: Subject, method: str, name: str, array: Floats, shape: tuple[int, ...]) -> None:

@@ -16,13 +16,18 @@ from diagnostics.subject import OPTIONAL, Subject
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: `detail` is one sentence that says what was found and what it means."""
+    """What a check found: `detail` is one sentence that says what was found and what it means.
+
+    suspects   what the failure points at, where what was seen says more than the check alone; None = the
+               suspects of the check
+    """
 
     status: Literal["passed", "failed", "skipped"]
     detail: str
     statistic: float | None = None
     tolerance: float | None = None
     evidence: Evidence = field(default_factory=dict)
+    suspects: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)

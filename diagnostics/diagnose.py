@@ -1,9 +1,10 @@
 """From the pattern of results to ranked causes, and the verdict in words.
 
-A failed check speaks for each of its suspects: with weight 1 for the first, 1/2 for the second, 1/3 for the
-third, and so on; causes are ordered by the sum.  A fault is struck off when the check that it could not have
-passed has passed.  A fault of the architecture is thus named before the drop that it produces, because its
-own check and those of the drop speak together.
+A failed check has one vote, half a one if it is a statistic, and its suspects share it in the proportion
+1 : 1/2 : 1/3 and so on: a check that suspects many says little of each.  A fault gains as much again for each
+check that it could not have passed and that points at it, and is struck off when one of them does not.  A
+fault of the architecture is thus named before the drop that it produces, because its own check and those of
+the drop speak together.
 """
 
 from collections.abc import Sequence, Set
@@ -28,11 +29,31 @@ def diagnose(results: Sequence[CheckResult], symptom: Symptom | None = None) -> 
 def _rank(failed: Sequence[CheckResult], passed: Set[str]) -> tuple[Cause, ...]:
     score: dict[str, float] = {}
     for result in failed:
+        whole = sum(1 / place for place in range(1, len(result.suspects) + 1))
         for place, fault in enumerate(result.suspects, start=1):
-            if FAULTS[fault].refuted_by not in passed:
-                score[fault] = score.get(fault, 0.0) + 1 / place
-    ranked = sorted(score, key=lambda fault: -score[fault])
-    return tuple(_cause(fault, failed) for fault in ranked[:NUM_CAUSES])
+            if not _is_refuted(fault, failed, passed):
+                bonus = _weight(result) if result.check in FAULTS[fault].all_of else 0.0
+                score[fault] = score.get(fault, 0.0) + _weight(result) / place / whole + bonus
+    names = {result.check for result in failed}
+
+    def order(fault: str) -> tuple[bool, bool, float]:
+        known = FAULTS[fault]
+        return not known.disturbs_all, not names.isdisjoint(known.unless), -score[fault]
+
+    return tuple(_cause(fault, failed) for fault in sorted(score, key=order)[:NUM_CAUSES])
+
+
+def _weight(result: CheckResult) -> float:
+    """A contract speaks for one thing; a statistic, judged by its interval, moves when anything is wrong."""
+    return 0.5 if "low" in result.evidence else 1.0
+
+
+def _is_refuted(fault: str, failed: Sequence[CheckResult], passed: Set[str]) -> bool:
+    known = FAULTS[fault]
+    points_elsewhere = {result.check for result in failed if fault not in result.suspects}
+    if any(check in passed or check in points_elsewhere for check in known.all_of):
+        return True
+    return bool(known.any_of) and all(check in passed for check in known.any_of)
 
 
 def _cause(fault: str, failed: Sequence[CheckResult]) -> Cause:

@@ -1,11 +1,7 @@
 """Runs the battery over a subject: the same seed gives the same verdicts."""
 
 import platform
-import shlex
-import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -14,71 +10,19 @@ import pytest
 from attn.processes import PairProcess
 from attn.types import Pairs
 from diagnostics.ask import SubjectError
-from diagnostics.check import Check, Finding, Scenario, build_scenario
+from diagnostics.battery import Battery, one_line
+from diagnostics.check import Check, build_scenario
 from diagnostics.checks import CHECKS
 from diagnostics.diagnose import diagnose
 from diagnostics.result import CheckResult, Environment, Report, Symptom
 from diagnostics.subject import Subject, offers
 
 NUM_PAIRS = 64
+# The length of CHECKS, written out: the count is part of the verdict, and a battery that shrank is not green.
+NUM_CHECKS = 43
+# Seconds that a check may take: a hundred times what the slowest takes with a model of ordinary size.
+TIME_LIMIT = 300.0
 PACKAGES = ("attn-diagnostics", "numpy", "scipy", "tensorflow", "keras", "torch")
-
-
-@dataclass(frozen=True, eq=False)
-class Battery:
-    """A subject, the scenario that all checks see, and the seed: `run` asks one check."""
-
-    subject: Subject
-    scenario: Scenario
-    seed: int
-    spec: str
-    expected_failures: Mapping[str, str]
-
-    def run(self, check: Check) -> CheckResult:
-        """Ask one check; whatever the subject does, a result comes back."""
-        started = time.perf_counter()
-        status, finding = self._ask(check)
-        reason = self.expected_failures.get(check.name)
-        detail = finding.detail
-        if reason is not None and status == "failed":
-            status, detail = "expected_failure", f"{detail} (expected: {reason})"
-        elif reason is not None and status == "passed":
-            status, detail = "failed", f"expected to fail ({reason}), but it passes: {detail}"
-        return CheckResult.model_validate(
-            {
-                "check": check.name,
-                "family": check.family,
-                "status": status,
-                "statistic": finding.statistic,
-                "tolerance": finding.tolerance,
-                "detail": detail,
-                "suspects": check.suspects if status == "failed" and reason is None else (),
-                "evidence": finding.evidence,
-                "seed": self.seed,
-                "repro": self._repro(check),
-                "seconds": time.perf_counter() - started,
-            }
-        )
-
-    def _ask(self, check: Check) -> tuple[str, Finding]:
-        missing = [need for need in check.needs if not offers(self.subject, need)]
-        if missing:
-            return "skipped", Finding("skipped", f"the subject does not offer {' and '.join(missing)}")
-        rng = np.random.default_rng([self.seed, zlib.crc32(check.name.encode())])
-        try:
-            finding = check(self.subject, self.scenario, rng)
-        except SubjectError as error:
-            return "error", Finding("skipped", str(error))
-        except Exception as error:
-            said = (str(error).strip().splitlines() or ["no message"])[0]
-            return "error", Finding("skipped", f"the check itself broke: {type(error).__name__}: {said}")
-        return finding.status, finding
-
-    def _repro(self, check: Check) -> str:
-        words = ["diagnose", "check", "--subject", self.spec, "--check", check.name, "--seed", str(self.seed)]
-        if self.scenario.pairs.num_pairs != NUM_PAIRS:
-            words += ["--num-pairs", str(self.scenario.pairs.num_pairs)]
-        return shlex.join(words)
 
 
 def prepare(
@@ -89,26 +33,48 @@ def prepare(
     num_pairs: int = NUM_PAIRS,
     num_context: int | None = None,
     spec: str | None = None,
+    options: Sequence[str] = (),
     expected_failures: Mapping[str, str] | None = None,
     checks: Sequence[Check] = CHECKS,
+    time_limit: float = TIME_LIMIT,
 ) -> Battery:
     """The battery for a subject; `source` None = the subject's own process.
 
-    `spec` is what stands after --subject in reproductions (None = the subject's name).
+    `spec` is what stands after --subject in reproductions (None = the subject's name), `options` are further
+    words of them.
     Raises SubjectError where there is nothing to draw pairs from, ValueError for an expected failure that
-    names no check.
+    names no check or a time limit that is not positive.
     """
+    if not time_limit > 0:
+        raise ValueError(f"time_limit must be above 0 s; got {time_limit}")
+    name = _name_of(subject)
     if source is None:
-        if not offers(subject, "process"):
-            raise SubjectError(f"{subject.name} must have a process, or pairs must be given; got neither")
-        source = subject.process  # type: ignore[attr-defined]
+        source = _process_of(subject, name)
     expected = dict(expected_failures or {})
     unknown = sorted(set(expected) - {check.name for check in checks})
     if unknown:
         raise ValueError(f"expected failures must name checks of the battery; got {', '.join(unknown)}")
     rng = np.random.default_rng([seed, 0])
     scenario = build_scenario(source, rng, num_pairs=num_pairs, num_context=num_context)
-    return Battery(subject, scenario, seed, spec or subject.name, expected)
+    if scenario.pairs.num_pairs != NUM_PAIRS:
+        options = (*options, "--num-pairs", str(scenario.pairs.num_pairs))
+    return Battery(subject, name, scenario, seed, spec or name, expected, time_limit, tuple(options))
+
+
+def _name_of(subject: Subject) -> str:
+    name = getattr(subject, "name", None)
+    if not isinstance(name, str) or not name.strip():
+        raise SubjectError(f"name of a subject must be text; got {type(name).__name__} {str(name)[:60]!r}")
+    return one_line(name)
+
+
+def _process_of(subject: Subject, name: str) -> PairProcess:
+    if not offers(subject, "process"):
+        raise SubjectError(f"{name} must have a process, or pairs must be given (--pairs FILE); got neither")
+    process: object = subject.process  # type: ignore[attr-defined]
+    if not isinstance(process, PairProcess):
+        raise SubjectError(f"{name}: process must be a PairProcess; got {type(process).__name__}")
+    return process
 
 
 def run_checks(
@@ -120,7 +86,9 @@ def run_checks(
     num_context: int | None = None,
     checks: Sequence[Check] = CHECKS,
     spec: str | None = None,
+    options: Sequence[str] = (),
     expected_failures: Mapping[str, str] | None = None,
+    time_limit: float = TIME_LIMIT,
     symptoms: Sequence[Symptom] = (),
     on_result: Callable[[CheckResult], None] | None = None,
 ) -> Report:
@@ -135,8 +103,10 @@ def run_checks(
         num_pairs=num_pairs,
         num_context=num_context,
         spec=spec,
+        options=options,
         expected_failures=expected_failures,
         checks=checks,
+        time_limit=time_limit,
     )
     results = []
     for check in checks:
@@ -144,10 +114,10 @@ def run_checks(
         if on_result is not None:
             on_result(results[-1])
     return Report(
-        subject=subject.name,
+        subject=battery.name,
         environment=describe_environment(),
         seed=seed,
-        num_manifest=len(checks),
+        num_manifest=NUM_CHECKS if checks is CHECKS else len(checks),
         results=tuple(results),
         diagnosis=diagnose(results, symptoms[0] if symptoms else None),
         symptoms=tuple(symptoms),

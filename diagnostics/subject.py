@@ -5,6 +5,7 @@ of their method; a check that needs one which is missing is skipped, with that r
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -77,6 +78,32 @@ class HasTrainingBatches(Protocol):
 
 
 @runtime_checkable
+class HasScore(Protocol):
+    """The metric by which training and evaluation are reported, higher or lower being better."""
+
+    def score(self, batch: Batch, prediction: Prediction) -> float:
+        """The metric of a prediction for the targets of a batch."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What training wrote down at its end: the loss, and the held-out batch that it was measured on."""
+
+    batch: Batch
+    loss: float
+
+
+@runtime_checkable
+class HasRecord(Protocol):
+    """Knows how good it was when it was saved."""
+
+    def record(self) -> Record:
+        """The last loss that training recorded."""
+        ...
+
+
+@runtime_checkable
 class HasProcess(Protocol):
     """Knows the process that its data come from: then there is an oracle."""
 
@@ -89,6 +116,8 @@ OPTIONAL: dict[str, type] = {
     "loss": HasLoss,
     "reload": HasReload,
     "training_batches": HasTrainingBatches,
+    "score": HasScore,
+    "record": HasRecord,
     "process": HasProcess,
 }
 

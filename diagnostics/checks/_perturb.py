@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from attn.types import Batch, Bools, Floats, Ints
+from attn.types import Batch, Bools, Floats, Ints, Rollout
 from diagnostics.measures import target_columns
 
 
@@ -16,6 +16,19 @@ def random_targets(batch: Batch, rng: np.random.Generator) -> Ints:
 def newest_context(batch: Batch) -> Ints:
     """The column of the last observed point of every row [B]."""
     return batch.num_points - 1 - batch.is_context[:, ::-1].argmax(axis=1)
+
+
+def nearest_observed(batch: Batch) -> Ints:
+    """The observed point of B nearest in x to the first target, the newest excepted [B].
+
+    Of A where B has no other.
+    """
+    first = target_columns(batch)[:, None]
+    of_b = batch.series == np.take_along_axis(batch.series, first, axis=1)
+    distance = np.abs(batch.x - np.take_along_axis(batch.x, first, axis=1))
+    eligible = batch.is_context & ~at(newest_context(batch), batch)
+    eligible &= of_b | ~(eligible & of_b).any(axis=1, keepdims=True)
+    return np.where(eligible, distance, np.inf).argmin(axis=1)
 
 
 def at(columns: Ints, batch: Batch) -> Bools:
@@ -65,3 +78,12 @@ def some_columns(batch: Batch) -> list[int]:
         shared = np.flatnonzero(batch.is_target.any(axis=0))
     places = (0, 1, len(shared) // 2, len(shared) - 1)
     return sorted({int(shared[min(place, len(shared) - 1)]) for place in places})
+
+
+def rollouts_apart(one: Rollout, other: Rollout, batch: Batch) -> Floats:
+    """The largest difference of samples, means and scales over the trajectories [B,L]."""
+    parts = [
+        np.abs(a - b).max(axis=0)
+        for a, b in ((one.samples, other.samples), (one.mean, other.mean), (one.scale, other.scale))
+    ]
+    return np.where(batch.is_target, np.maximum.reduce(parts), 0.0)

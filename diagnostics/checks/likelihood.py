@@ -3,8 +3,9 @@
 import numpy as np
 
 from attn.types import Batch, Floats
-from diagnostics.ask import ask_teacher_force, ask_training_batch
+from diagnostics.ask import ask_teacher_force
 from diagnostics.check import Finding, Scenario, check
+from diagnostics.checks._learnt import learnt, training_order
 from diagnostics.judge import judge_interval
 from diagnostics.measures import Statistic, by_target, mean_of, z_score
 from diagnostics.subject import Subject, offers
@@ -17,19 +18,21 @@ HEALTHY_EXCESS = (0.0, 2.0)
 
 
 @check(family="likelihood", suspects=("halved_log_scale", "variance_for_scale", "context_scored"))
+@learnt
 def z_scores_are_calibrated(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:
     """Are errors as large as the predicted scale says, where the model was trained?
 
-    The mean of z^2 = ((y - mean) / scale)^2 under teacher forcing must be about 1, in a batch as training
-    sees it where the subject offers one, else in inference order.  A weight on the log scale that is
+    The mean of z^2 = ((y - mean) / scale)^2 under teacher forcing must be about 1, in batches as training
+    sees them where the subject offers one, else in inference order.  A weight on the log scale that is
     halved in the loss makes the best scale sqrt(2) too large: 0.5.
     """
-    order, batch = "inference order", scenario.forecast
+    order, batches = "inference order", [scenario.forecast]
     if offers(subject, "training_batches"):
-        order, batch = "training order", ask_training_batch(subject, rng)
+        order, batches = "training order", training_order(subject, scenario, rng)
+    squares = [np.where(b.is_target, _z(subject, b) ** 2, np.nan) for b in batches]
     return judge_interval(
         f"the mean square z-score in {order}",
-        mean_of(by_target(batch, _z(subject, batch)) ** 2).pooled(),
+        mean_of(np.concatenate([np.nanmean(s, axis=1, keepdims=True) for s in squares])),
         HEALTHY_SQUARE,
         rng,
         passed="the predicted scale is the size of the error",
@@ -41,6 +44,7 @@ def z_scores_are_calibrated(subject: Subject, scenario: Scenario, rng: np.random
     family="likelihood",
     suspects=("first_target_unscored", "shuffled_training_only", "label_blind_history", "attention_dilution"),
 )
+@learnt
 def first_target_is_calibrated(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:
     """Does the model know how uncertain it is at the first target after the boundary?
 
@@ -67,6 +71,7 @@ def _z(subject: Subject, batch: Batch) -> Floats:
     family="likelihood",
     suspects=("first_target_unscored", "metric_skips_first", "newest_point_hidden"),
 )
+@learnt
 def first_target_is_predicted_as_well(
     subject: Subject, scenario: Scenario, rng: np.random.Generator
 ) -> Finding:

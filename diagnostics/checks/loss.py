@@ -16,9 +16,11 @@ from diagnostics.checks._targets import (
     write_both,
     write_first,
 )
+from diagnostics.measures import z_score
 from diagnostics.subject import Subject
 
 NUM_BATCHES = 8
+SMALLEST_SCALE = 1e-30
 # A floor that is added to the variance (1e-3 in the original) moves the weight by up to 0.1 at scale 0.1.
 HEALTHY_SCALE_WEIGHT = (0.8, 1.2)
 UNEXPLAINED_SHARE = 0.05
@@ -30,33 +32,44 @@ ONE_TARGET = "there are rows with a single target, so two cannot be compared"
 
 @check(
     family="likelihood",
-    suspects=("halved_log_scale", "variance_for_scale", "context_scored"),
+    suspects=("halved_log_scale", "leak_in_evaluation", "context_scored", "variance_for_scale"),
     needs=("loss",),
 )
 def loss_is_the_likelihood(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:
     """Is the loss of a target the negative log of its normal density?
 
-    Each row keeps one target, whose y is set a chosen number of predicted scales from its predicted mean, so
-    that both parts of the density are known.  The loss of eight such batches, of easy and of hard rows, is
-    regressed on the mean of z^2 / 2 and the mean of log scale: both must weigh the same, and little may be
-    left over.  The factor and the constant are free.  A scale term of half weight is a wrong formula.
+    Each row keeps one target, whose y is set a chosen number of predicted scales from its predicted mean.
+    The loss of eight such batches, of easy and of hard rows, is regressed on the mean of z^2 / 2 and the mean
+    of log scale of the subject's own predictions for them: both must weigh the same, and little may be left
+    over.  The factor and the constant are free.  A scale term of half weight is a wrong formula; a remainder
+    means that the loss is made of other predictions than those of evaluation.
     """
     batch = last_targets(scenario.forecast, 1)
     prediction = ask_teacher_force(subject, batch)
-    log_scale = np.log(np.maximum(first_target(batch, prediction.scale)[:, 0], 1e-30))
+    log_scale = np.log(np.maximum(first_target(batch, prediction.scale)[:, 0], SMALLEST_SCALE))
     parts, losses = [], []
     for number in range(NUM_BATCHES):
         rows = stretch(np.argsort(log_scale), number, NUM_BATCHES, rng)
         z = rng.uniform(0.5, 2.0) * rng.standard_normal(len(rows))
         chosen = replace(prediction, mean=prediction.mean[rows], scale=prediction.scale[rows])
         written = write_first(batch.rows(rows), chosen, z)
-        parts.append((0.5 * np.mean(z**2), log_scale[rows].mean()))
+        evaluated = ask_teacher_force(subject, written)
+        square = first_target(written, z_score(evaluated.mean, evaluated.scale, written.y)) ** 2
+        log_of_scale = np.log(np.maximum(first_target(written, evaluated.scale), SMALLEST_SCALE))
+        parts.append((0.5 * square.mean(), log_of_scale.mean()))
         losses.append(ask_loss(subject, written))
     (of_square, of_scale), remainder = regress(np.array(parts), np.array(losses))
     if of_square <= 0:
         detail = "the loss does not rise with the squared error of the target: it is not its likelihood"
         return Finding("failed", detail, of_square, 0.0)
     weight = of_scale / of_square
+    if remainder > UNEXPLAINED_SHARE:
+        suspects = ("leak_in_evaluation", "context_scored")
+        detail = (
+            f"{remainder:.0%} of the variation of the loss is not the density of the target"
+            f" (tolerance {UNEXPLAINED_SHARE:.0%}): something else is scored"
+        )
+        return Finding("failed", detail, remainder, UNEXPLAINED_SHARE, suspects=suspects)
     if np.std(parts, axis=0)[1] > LEAST_VARIATION and not _within(weight, HEALTHY_SCALE_WEIGHT):
         detail = (
             f"log scale weighs {weight:.2f} in the loss where it must weigh 1 (beside z^2 / 2):"
@@ -65,12 +78,6 @@ def loss_is_the_likelihood(subject: Subject, scenario: Scenario, rng: np.random.
         return Finding(
             "failed", detail, weight, min(HEALTHY_SCALE_WEIGHT, key=lambda edge: abs(edge - weight))
         )
-    if remainder > UNEXPLAINED_SHARE:
-        detail = (
-            f"{remainder:.0%} of the variation of the loss is not the density of the target"
-            f" (tolerance {UNEXPLAINED_SHARE:.0%}): something else is scored"
-        )
-        return Finding("failed", detail, remainder, UNEXPLAINED_SHARE)
     detail = f"log scale weighs {weight:.3f} beside z^2 / 2, and {remainder:.1g} of the loss is anything else"
     return Finding("passed", f"{detail}: the loss is the likelihood", remainder, UNEXPLAINED_SHARE)
 

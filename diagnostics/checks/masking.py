@@ -1,33 +1,38 @@
 """Masking: does every prediction see exactly the points before it, and nothing else?"""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from attn.types import Batch
-from diagnostics.ask import NotFiniteError, ask_attention, ask_column, ask_teacher_force
+from attn.types import Batch, Bools, Floats
+from diagnostics.ask import NotFiniteError, ask_column, ask_first, ask_teacher_force
 from diagnostics.check import Finding, Scenario, check
-from diagnostics.checks._perturb import at, newest_context, random_targets, some_columns, spread
+from diagnostics.checks._learnt import learnt
+from diagnostics.checks._perturb import (
+    at,
+    first_target,
+    nearest_observed,
+    newest_context,
+    random_targets,
+    some_columns,
+    spread,
+)
 from diagnostics.judge import (
-    EPSILON,
     arithmetic_tolerance,
     difference,
+    judge_interval,
     must_move,
     must_not_move,
     smallest_move,
     worst,
 )
-from diagnostics.measures import target_columns
+from diagnostics.measures import ratio_of, target_columns
 from diagnostics.subject import Subject
 
-Array = NDArray[Any]
-
-NUM_PADDING = 8
-NUM_ATTENTION_ROWS = 8
-# Far outside the data, still finite: content that reaches a prediction cannot go unnoticed.
-PADDING_FACTOR = 100.0
+OF_WHAT_WAS_FED_BACK = ("stale_cache", "newest_point_dropped")
+MIN_OBSERVED = 3
+# Sound models follow by two thirds and more; one that leans on the newest point too much hides nothing.
+HEALTHY_SHARE_OF_NEWEST = (0.4, np.inf)
 
 
 @check(family="masking", suspects=("future_leak", "leak_in_evaluation", "inverted_mask"))
@@ -57,7 +62,55 @@ def no_future_leak(subject: Subject, scenario: Scenario, rng: np.random.Generato
     return worst(*findings[::-1])
 
 
-@check(family="masking", suspects=("newest_point_hidden", "newest_point_dropped", "inverted_mask"))
+@check(
+    family="masking",
+    suspects=("newest_point_hidden", "newest_point_dropped", "level_compressed", "misaligned_causal_mask"),
+)
+@learnt
+def newest_point_weighs_as_it_should(
+    subject: Subject, scenario: Scenario, rng: np.random.Generator
+) -> Finding:
+    """Does the first prediction follow the newest point as far as the exact posterior does?
+
+    A point may be hidden from the attention of a target and still move its prediction a little on another
+    way (an average over all that was observed, say).  The last observed y is moved by the predicted scale, in
+    half of the rows up and in half down; judged is the move of the first prediction as a share of that of the
+    posterior, in the inference step and in the parallel pass.
+    """
+    if scenario.process is None:
+        return Finding("skipped", "without a process it is not known how far the prediction should follow")
+    batch = scenario.forecast
+    step = ask_first(subject, batch)
+    sign = np.where(np.arange(batch.num_pairs) % 2 == 0, 1.0, -1.0)[:, None]
+    touched = replace(batch, y=batch.y + sign * step.scale * at(newest_context(batch), batch))
+    posterior = scenario.process.posterior
+    due = first_target(batch, posterior(touched).mean - posterior(batch).mean)
+    moves = {
+        "in the inference step": ask_first(subject, touched).mean - step.mean,
+        "in the parallel pass": first_target(
+            batch, ask_teacher_force(subject, touched).mean - ask_teacher_force(subject, batch).mean
+        ),
+    }
+    of_step, of_pass = (
+        judge_interval(
+            f"the move of the first prediction with the newest point, as a share of the due move, {path},",
+            ratio_of(moved * due, due**2),
+            HEALTHY_SHARE_OF_NEWEST,
+            rng,
+            passed="the newest point weighs as it should",
+            failed="the newest point does not weigh as it should, as if it were hidden",
+        )
+        for path, moved in moves.items()
+    )
+    if of_step.status != of_pass.status:  # one path alone: the fault is in that path
+        suspect = "newest_point_dropped" if of_step.status == "failed" else "newest_point_hidden"
+        return replace(worst(of_step, of_pass), suspects=(suspect,))
+    return worst(of_step, of_pass)
+
+
+@check(
+    family="masking", suspects=("newest_point_hidden", "newest_point_dropped", "inverted_mask", "stale_cache")
+)
 def newest_point_is_seen(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:
     """Does a prediction change when the newest point before it changes?
 
@@ -93,129 +146,78 @@ def newest_point_is_seen(subject: Subject, scenario: Scenario, rng: np.random.Ge
             touched = replace(batch, y=moved(seen, share).y)
             steps.append(difference(base, ask_column(subject, touched, column), everywhere))
         target = column - int(batch.num_context.min()) + 1
-        findings.append(
-            must_move(
-                np.maximum(*steps),
-                smallest_move(base),
-                passed="it is seen",
-                failed=f"in the inference step for target {target} {failed}",
-            )
+        finding = must_move(
+            np.maximum(*steps),
+            smallest_move(base),
+            passed="it is seen",
+            failed=f"in the inference step for target {target} {failed}",
         )
+        # the newest of the observed points is in no cache; what was fed back since is
+        findings.append(finding if target == 1 else replace(finding, suspects=OF_WHAT_WAS_FED_BACK))
     return worst(*findings)
 
 
-@check(
-    family="masking",
-    suspects=("padding_leak", "positions_shared_across_rows", "inverted_mask", "empty_history"),
-)
-def padding_is_inert(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:
-    """Do predictions stay when padding is appended, whatever stands in it?
-
-    Eight columns that are not valid are appended, once filled with zeros and once with large noise; all
-    predictions must stay as they were without them.
-    """
-    batch = scenario.forecast
-    before = ask_teacher_force(subject, batch)
-    tolerance = arithmetic_tolerance(subject, batch, before, rng)
-    findings = []
-    for content, factor in (("zeros", 0.0), ("noise", PADDING_FACTOR)):
-        padded = _padded(batch, factor, rng)
-        try:
-            after = ask_teacher_force(subject, padded)
-        except NotFiniteError as error:
-            return Finding("failed", f"padding filled with {content} destroys predictions: {error}")
-        kept = replace(after, mean=after.mean[:, :-NUM_PADDING], scale=after.scale[:, :-NUM_PADDING])
-        findings.append(
-            must_not_move(
-                difference(before, kept, batch.is_target),
-                tolerance,
-                passed="padding reaches no prediction",
-                failed=f"padding filled with {content} reaches the predictions",
-            )
-        )
-    return worst(*findings)
-
-
-def _padded(batch: Batch, factor: float, rng: np.random.Generator) -> Batch:
-    shape = (batch.num_pairs, NUM_PADDING)
-
-    def beside(values: Array, padding: Array) -> Array:
-        return np.concatenate([values, padding.astype(values.dtype)], axis=1)
-
-    return Batch(
-        x=beside(batch.x, factor * rng.standard_normal(shape)),
-        series=beside(batch.series, rng.integers(0, 2, shape)),
-        y=beside(batch.y, factor * rng.standard_normal(shape)),
-        valid=beside(batch.valid, np.zeros(shape, bool)),
-        num_context=batch.num_context,
-    )
-
-
-@check(family="masking", suspects=("mixed_rows", "positions_shared_across_rows"))
+@check(family="masking", suspects=("mixed_rows", "row_order_lost", "positions_shared_across_rows"))
 def rows_are_independent(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:
-    """Is the prediction for a pair the same alone as among others?
+    """Is the prediction for a pair the same alone as among others, and does it come back in its own row?
 
     The first row is predicted in a batch of one, and all rows are predicted again in reversed order:
-    nothing may change.
+    nothing may change.  Where every row comes back, but at another place, the order of the rows was lost.
     """
     batch = scenario.forecast
     together = ask_teacher_force(subject, batch)
     tolerance = arithmetic_tolerance(subject, batch, together, rng)
     alone = ask_teacher_force(subject, batch.rows(slice(0, 1)))
     reversed_rows = ask_teacher_force(subject, batch.rows(slice(None, None, -1)))
-    apart = difference(
-        together,
-        replace(reversed_rows, mean=reversed_rows.mean[::-1], scale=reversed_rows.scale[::-1]),
-        batch.is_target,
-    )
+    back = replace(reversed_rows, mean=reversed_rows.mean[::-1], scale=reversed_rows.scale[::-1])
+    apart = difference(together, back, batch.is_target)
     first = replace(together, mean=together.mean[:1], scale=together.scale[:1])
     apart[:1] = np.maximum(apart[:1], difference(first, alone, batch.is_target[:1]))
-    return must_not_move(
+    finding = must_not_move(
         apart,
         tolerance,
         passed="the rows of a batch do not touch each other",
         failed="a prediction depends on the other rows of its batch",
     )
+    if _are_reordered(together.mean, back.mean, batch.is_target, tolerance):
+        detail = f"{finding.detail}; the same rows come back in another order"
+        return replace(finding, detail=detail, suspects=("row_order_lost",))
+    return replace(finding, suspects=("mixed_rows", "positions_shared_across_rows"))
 
 
-@check(
-    family="masking",
-    suspects=("mixed_rows", "future_leak", "misaligned_causal_mask", "mask_dropped_with_scores"),
-    needs=("attention",),
-)
-def attention_rows_sum_to_one(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:
-    """Is the attention of every target a distribution over valid, earlier points?
+def _are_reordered(one: Floats, other: Floats, where: Bools, tolerance: float) -> bool:
+    """Whether the rows of one are those of the other in another order; targets must be in equal columns."""
+    if not (where == where[:1]).all():
+        return False
+    a, b = one[:, where[0]], other[:, where[0]]
+    nearest = np.abs(a[:, None] - b[None]).max(axis=2).min(axis=1)  # [B]
+    return bool((nearest <= tolerance).all() and np.abs(a - b).max() > tolerance)
 
-    The weights of a target must sum to 1 over the keys and be 0 on padding, on the target and on all
-    that comes after it, in every layer and head.
+
+@check(family="masking", suspects=("inverted_mask", "misaligned_causal_mask", "mixed_rows"))
+def nearest_point_is_seen(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:
+    """Does the first prediction change when the observed point of B that is nearest to it changes?
+
+    The newest point has a check of its own, so another is taken: the nearest of B in x among the rest.
+    Its y is moved by one and by minus two standard deviations of y; a prediction that may see it must follow.
     """
-    batch = scenario.forecast.rows(slice(0, NUM_ATTENTION_ROWS))
-    attention = ask_attention(subject, batch)
-    keys, queries = attention.key_positions, attention.query_positions
-    tolerance = OUTPUT_ROUNDINGS_OF_A_SUM * len(keys) * EPSILON
-    is_target = batch.is_target[:, queries][None, :, None, :]  # [1,B,1,Q]
-    sums = attention.weights.sum(axis=-1)  # [layers,B,H,Q]
-    off_one = np.where(is_target, np.abs(sums - 1), 0.0)
-    hidden = (keys[None, None, :] >= queries[None, :, None]) | ~batch.valid[:, keys][:, None, :]  # [B,Q,K]
-    on_hidden = np.where(is_target[..., None] & hidden[None, :, None], attention.weights, 0.0)
-    return worst(
-        must_not_move(
-            np.moveaxis(off_one, 1, 0),
-            tolerance,
-            passed="attention is a distribution over earlier points, in every layer and head",
-            failed="the attention of a target does not sum to 1 over the keys",
-        ),
-        must_not_move(
-            np.moveaxis(np.abs(on_hidden), 1, 0),
-            tolerance,
-            passed="none of it is on hidden points",
-            failed="attention falls on points that must be hidden (padding, the target, or later ones)",
-        ),
+    batch, size = scenario.forecast, spread(scenario.forecast)
+    if int(batch.is_context.sum(axis=1).min()) < MIN_OBSERVED:
+        return Finding("skipped", f"fewer than {MIN_OBSERVED} points are observed: there is no other point")
+    before = ask_teacher_force(subject, batch)
+    first, touched = at(target_columns(batch), batch), at(nearest_observed(batch), batch)
+    responses = [
+        difference(
+            before, ask_teacher_force(subject, replace(batch, y=batch.y + share * size * touched)), first
+        )
+        for share in (1.0, -2.0)
+    ]
+    return must_move(
+        np.maximum(*responses),
+        smallest_move(before),
+        passed="what is observed beside the first target reaches its prediction",
+        failed="what is observed beside the first target does not reach its prediction: it is hidden",
     )
-
-
-# Adding K weights that sum to 1 loses at most K roundings; exponentials and the division a few more.
-OUTPUT_ROUNDINGS_OF_A_SUM = 4
 
 
 @check(family="masking", suspects=("empty_history", "inverted_mask"))

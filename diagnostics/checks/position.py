@@ -16,6 +16,15 @@ from diagnostics.subject import Subject
 NUM_STEPS = 32
 LARGEST_STEPS = NUM_STEPS // 4
 SHARE_OF_A_STAIRCASE = 0.9
+# What makes a step of inference differ from the parallel pass: before, or only after something was fed back.
+OF_THE_FIRST_STEP = (
+    "newest_point_dropped",
+    "newest_point_hidden",
+    "misaligned_causal_mask",
+    "query_off_by_one",
+    "future_leak",
+)
+OF_LATER_STEPS = ("stale_cache", "scaled_feedback", "bin_index_fed")
 
 
 @check(
@@ -76,7 +85,7 @@ def query_position_is_its_own(subject: Subject, scenario: Scenario, rng: np.rand
     )
 
 
-@check(family="position", suspects=("coarse_bins",))
+@check(family="position", suspects=("coarse_bins", "query_off_by_one"))
 def x_is_resolved(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:
     """Does a prediction follow x smoothly, over the typical distance between neighbouring points?
 
@@ -94,7 +103,13 @@ def x_is_resolved(subject: Subject, scenario: Scenario, rng: np.random.Generator
         detail = (
             f"moving x over the distance between neighbours moved no prediction by more than {tolerance:.1g}"
         )
-        return Finding("failed", f"{detail}: x is not resolved at all", 1.0, SHARE_OF_A_STAIRCASE)
+        return Finding(
+            "failed",
+            f"{detail}: x is not resolved at all",
+            1.0,
+            SHARE_OF_A_STAIRCASE,
+            suspects=("query_off_by_one", "coarse_bins"),
+        )
     largest = np.sort(moves, axis=1)[:, -LARGEST_STEPS:].sum(axis=1)
     share = float(np.median(largest[total > tolerance] / total[total > tolerance]))
     figures = f"the largest quarter of small moves of x makes {share:.0%} of the movement"
@@ -126,7 +141,7 @@ def _moves(prediction: Prediction, batch: Batch) -> Floats:
 
 @check(
     family="position",
-    suspects=("stuck_position", "query_off_by_one", "stale_cache", "newest_point_dropped", "shifted_by_one"),
+    suspects=("stuck_position", *OF_LATER_STEPS, *OF_THE_FIRST_STEP),
 )
 def single_step_equals_column(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:
     """Does one step of inference equal the same column of the parallel pass?
@@ -144,9 +159,31 @@ def single_step_equals_column(subject: Subject, scenario: Scenario, rng: np.rand
         same_column = Prediction(parallel.mean[:, [column]], parallel.scale[:, [column]])
         apart[:, [column]] = difference(same_column, ask_column(subject, batch, column), due)
     bad = np.flatnonzero((apart > tolerance).any(axis=0)) - int(batch.num_context.min()) + 1
-    return must_not_move(
+    finding = must_not_move(
         apart,
         tolerance,
         passed="one step of inference is the same maths as the parallel pass",
         failed=f"the inference step is not what was trained, at target {', '.join(map(str, bad))}",
     )
+    if finding.status != "failed":
+        return finding
+    return _narrowed(finding, subject, batch, first_agrees=1 not in bad)
+
+
+def _narrowed(finding: Finding, subject: Subject, batch: Batch, *, first_agrees: bool) -> Finding:
+    """What differs from the first target on is not what differs only once something was fed back."""
+    if not first_agrees:
+        return replace(finding, suspects=OF_THE_FIRST_STEP)
+    column = some_columns(batch)[-1]
+    low, high = x_range(batch)
+    of_column = at(np.full(batch.num_pairs, column), batch)
+    moved_x = np.where(batch.x > (low + high) / 2, -0.1, 0.1) * (high - low) * of_column
+    before, after = (
+        ask_column(subject, batch, column),
+        ask_column(subject, replace(batch, x=batch.x + moved_x), column),
+    )
+    moved = difference(before, after, np.ones(before.mean.shape, bool))
+    if moved.max() <= smallest_move(before):
+        detail = f"{finding.detail}; there the step does not follow its own x"
+        return replace(finding, detail=detail, suspects=("stuck_position",))
+    return replace(finding, suspects=OF_LATER_STEPS)

@@ -8,6 +8,7 @@ from attn.types import Attention, Prediction
 from diagnostics import ask
 from diagnostics.adapters import OracleSubject
 from diagnostics.check import build_scenario
+from diagnostics.subject import Record
 
 PROCESS = PairProcess(num_points=8)
 SCENARIO = build_scenario(PROCESS, np.random.default_rng(0), num_pairs=3)
@@ -41,7 +42,9 @@ def call(method, subject):
         "loss": lambda: ask.ask_loss(subject, batch),
         "reload": lambda: ask.ask_reload(subject),
         "attention": lambda: ask.ask_attention(subject, batch),
-        "training_batches": lambda: ask.ask_training_batch(subject, rng),
+        "training_batches": lambda: ask.ask_training_batches(subject, 2, rng),
+        "score": lambda: ask.ask_score(subject, batch, OracleSubject(PROCESS).teacher_force(batch)),
+        "record": lambda: ask.ask_record(subject),
     }
     return calls[method]()
 
@@ -78,7 +81,31 @@ WRONG = [
         "positions of attention must be between 0 and 15; got 16 to 16",
     ),
     ("attention", 3, "attention must return a Attention; got int '3'"),
-    ("training_batches", [], r"training_batches\(1, rng\) must be one Batch; got list"),
+    (
+        "attention",
+        Attention(np.zeros((0, 3, 1, 1, 1)), np.array([0]), np.array([0])),
+        r"attention must have at least one layer, head, query and key; got .* shape \(0, 3, 1, 1, 1\)",
+    ),
+    (
+        "attention",
+        Attention(np.full((1, 3, 1, 1, 1), -0.5), np.array([0]), np.array([0])),
+        "weights of attention must not be negative; got -0.5",
+    ),
+    ("loss", "low", "loss must be one finite number; got str 'low'"),
+    ("loss", True, "loss must be one finite number; got bool 'True'"),
+    ("training_batches", [], r"training_batches\(2, rng\) must be 2 Batches; got list '\[\]'"),
+    ("training_batches", [SCENARIO.forecast], r"must be 2 Batches; got list"),
+    ("training_batches", [SCENARIO.forecast] * 3, r"must be 2 Batches; got list"),
+    ("training_batches", [SCENARIO.forecast, SCENARIO.pairs], r"must be 2 Batches; got list"),
+    ("training_batches", None, "must be 2 Batches; got NoneType 'None'"),
+    ("training_batches", OSError("no data"), "training_batches must not raise; got OSError: no data"),
+    ("score", None, "score must be one finite number; got NoneType 'None'"),
+    ("score", np.inf, "score must be one finite number; got float 'inf'"),
+    ("score", np.ones(2), r"score must be one finite number; got an array of shape \(2,\)"),
+    ("score", ZeroDivisionError(), "score must not raise; got ZeroDivisionError: no message"),
+    ("record", (SCENARIO.forecast, 0.5), "record must return a Record; got tuple"),
+    ("record", Record(SCENARIO.forecast, np.nan), "the loss of record must be one finite number; got float"),
+    ("record", KeyError("test_loss"), "record must not raise; got KeyError: 'test_loss'"),
 ]
 
 
@@ -94,6 +121,42 @@ def test_a_negative_scale_of_a_rollout_is_refused():
     honest = OracleSubject(PROCESS).rollout(SCENARIO.forecast, 2, np.random.default_rng(0))
     with pytest.raises(ask.SubjectError, match="scale of rollout must not be negative; got -"):
         call("rollout", Answers("rollout", replace(honest, scale=-honest.scale)))
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("training_batches", [SCENARIO.forecast, SCENARIO.shuffled]),
+        ("training_batches", (SCENARIO.forecast, SCENARIO.shuffled)),
+        ("record", Record(SCENARIO.forecast, np.float32(0.5))),
+        ("score", -0.25),
+        ("score", np.float32(-0.25)),
+        ("score", 3),
+    ],
+)
+def test_a_right_answer_comes_back_as_it_is(method, answer):
+    got = call(method, Answers(method, answer))
+    assert got == (list(answer) if isinstance(answer, tuple) else answer)
+    if method == "score":
+        assert type(got) is float
+
+
+def test_a_subject_is_given_what_it_is_asked_about():
+    class Noting(OracleSubject):
+        def training_batches(self, num_batches, rng):
+            self.given = (num_batches, rng)
+            return [SCENARIO.forecast] * num_batches
+
+        def score(self, batch, prediction):
+            self.given = (batch, prediction)
+            return 0.0
+
+    subject, rng = Noting(PROCESS), np.random.default_rng(0)
+    ask.ask_training_batches(subject, 3, rng)
+    assert subject.given == (3, rng)
+    prediction = subject.teacher_force(SCENARIO.forecast)
+    ask.ask_score(subject, SCENARIO.forecast, prediction)
+    assert subject.given == (SCENARIO.forecast, prediction)
 
 
 def test_ask_first_equals_the_first_column_also_where_rows_observe_unequally():

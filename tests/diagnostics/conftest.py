@@ -1,0 +1,100 @@
+"""What the tests of the checks share: a healthy subject that lacks nothing, its broken twins, and how to ask.
+
+A test module of checks holds TWINS = {check: {name: parts}}; `parts` are what a twin has instead of the
+healthy subject: functions that get the healthy subject first, or plain values.
+"""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from attn.arrange import arrange
+from attn.processes import PairProcess
+from attn.types import Attention
+from diagnostics.adapters import OracleSubject
+from diagnostics.check import build_scenario
+from diagnostics.subject import Record
+
+NUM_PAIRS = 64
+
+
+class WholeSubject(OracleSubject):
+    """The oracle with what only a trained model has: it looks at points near in x, and keeps a record."""
+
+    def attention(self, batch):
+        nearness = np.exp(-np.abs(batch.x[:, :, None] - batch.x[:, None, :]))
+        seen = (
+            nearness * np.tri(batch.num_points, k=-1) * batch.valid[:, None, :] * batch.is_target[..., None]
+        )
+        share = seen / np.maximum(seen.sum(axis=-1, keepdims=True), 1e-9)
+        positions = np.arange(batch.num_points)
+        return Attention(np.repeat(share[None, :, None], 2, axis=2), positions, positions)
+
+    def training_batches(self, num_batches, rng):
+        return [self.arranged("mixed", rng) for _ in range(num_batches)]
+
+    def record(self):
+        batch = self.arranged("mixed", np.random.default_rng(7))
+        return Record(batch, OracleSubject(self.process).loss(batch))  # of the sound model, in a twin as well
+
+    def arranged(self, regime, rng):
+        """16 fresh pairs in the order of that regime."""
+        return arrange(self.process.sample(16, rng), regime, 6, rng)
+
+
+@pytest.fixture(scope="session")
+def whole_subject():
+    """The class of the healthy subject, made of a process."""
+    return WholeSubject
+
+
+@pytest.fixture(scope="session")
+def twin():
+    """Make a twin of the healthy subject that differs from it in the given parts."""
+    healthy = WholeSubject(PairProcess(num_points=24))
+
+    def make(**parts):
+        subject = WholeSubject(healthy.process, "twin")
+        for name, part in parts.items():
+            setattr(subject, name, partial(part, healthy) if callable(part) else part)
+        return subject
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ask():
+    """Ask a check of a subject, about draws of its own process or about given pairs."""
+
+    def asked(check, subject, seed=0, source=None):
+        source = subject.process if source is None else source
+        scenario = build_scenario(source, np.random.default_rng([seed, 0]), num_pairs=NUM_PAIRS)
+        return check(subject, scenario, np.random.default_rng([seed, 1]))
+
+    return asked
+
+
+def pytest_generate_tests(metafunc):
+    """A test with the argument `parts` gets every twin of the TWINS of its module."""
+    if "parts" in metafunc.fixturenames:
+        twins = metafunc.module.TWINS
+        cases = {
+            f"{check.name}-{name}": (check, twins[check][name]) for check in twins for name in twins[check]
+        }
+        metafunc.parametrize(("check", "parts"), cases.values(), ids=cases)
+
+
+@pytest.fixture(scope="session")
+def assert_fails(ask, twin):
+    """Ask a check of a twin with these parts: it must fail, in one sentence; the finding is returned."""
+
+    def asked(check, **parts):
+        finding = ask(check, twin(**parts))
+        assert finding.status == "failed", finding.detail
+        assert len(finding.detail) > 40
+        assert "\n" not in finding.detail
+        assert set(finding.suspects or ()) <= set(check.suspects)
+        return finding
+
+    return asked
