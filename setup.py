@@ -31,7 +31,7 @@ setup(
     packages=find_packages(include=["attn", "attn.*", "diagnostics", "diagnostics.*"]),
     package_data={
         "attn": ["py.typed", "pretrained/*/*"],
-        "diagnostics": ["py.typed", "templates/*"],
+        "diagnostics": ["py.typed", "templates/*", "faults/trained/*/*", "example_subjects/*"],
     },
     install_requires=[
         "tensorflow>=2.20,<3",  # model and training (Keras 3)
@@ -51,7 +51,7 @@ setup(
         "hypothesis>=6.120,<7",
         "pytest>=8.3",
     ],
-    extras_require={"real": REAL_DATA, "dev": DEV},
+    extras_require={"real": REAL_DATA, "torch": ["torch>=2.4"], "dev": DEV},
     entry_points={
         "console_scripts": ["attn = attn.cli:main", "diagnose = diagnostics.cli:main"],
         "pytest11": ["diagnostics = diagnostics.plugin"],

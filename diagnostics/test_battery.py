@@ -1,11 +1,9 @@
 """The battery over the subject of --subject, one item a check; its message is the finding."""
 
+from diagnostics.battery import Battery
 from diagnostics.check import Check
 from diagnostics.checks import CHECKS
-from diagnostics.runner import Battery, assert_passes, parametrize_with_checks
-
-# The count of checks is part of the verdict: a battery that shrank is not green.
-NUM_CHECKS = 27
+from diagnostics.runner import NUM_CHECKS, assert_passes, parametrize_with_checks
 
 
 @parametrize_with_checks()

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from attn.types import Batch
 from diagnostics.ask import ask_first, ask_free_run, ask_teacher_force
+from diagnostics.battery import Battery
 from diagnostics.check import build_scenario
 from diagnostics.judge import arithmetic_tolerance, difference
-from diagnostics.runner import Battery
 
 NUM_PAIRS = 16
 few = settings(max_examples=5, deadline=None, derandomize=True, database=None)
