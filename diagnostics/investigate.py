@@ -12,9 +12,10 @@ from attn.quiet import silence_tensorflow
 from attn.tables import Table, real_pair
 from diagnostics.adapters import load_subject
 from diagnostics.ask import SubjectError
+from diagnostics.attribution import attribute
 from diagnostics.checks import CHECKS
 from diagnostics.diagnose import diagnose
-from diagnostics.result import Report, Symptom
+from diagnostics.result import Attribution, Report, Symptom
 from diagnostics.runner import run_checks
 from diagnostics.subject import Subject, offers
 from diagnostics.symptom import measure_symptom
@@ -25,7 +26,7 @@ OnStep = Callable[[str], None]
 
 def num_steps(num_subjects: int) -> int:
     """How often `on_step` is called by `investigate`, once more for the caller to draw."""
-    return len(CHECKS) + 3 * num_subjects
+    return len(CHECKS) + 4 * num_subjects
 
 
 def investigate(
@@ -53,10 +54,11 @@ def investigate(
         others = [pool.submit(_check_spec, spec, plan) for spec in specs[1:]]
         reports = [_check(subjects[0], specs[0], plan, on_step)]
         symptoms = [_symptoms(subject, plan, on_step) for subject in subjects]
+        attributions = [_attribute(subject, plan, on_step) for subject in subjects]
         for spec, other in zip(specs[1:], others, strict=True):
             reports.append(_report_of(other, spec))
             on_step(f"{reports[-1].subject}: the battery")
-    return [_with_symptoms(*parts) for parts in zip(reports, symptoms, strict=True)]
+    return [_whole(*parts) for parts in zip(reports, symptoms, attributions, strict=True)]
 
 
 def _report_of(other: Future[Report], spec: str) -> Report:
@@ -103,10 +105,17 @@ def _symptoms(subject: Subject, plan: _Plan, on_step: OnStep) -> tuple[Symptom, 
     return (drawn, *real)
 
 
-def _with_symptoms(report: Report, symptoms: tuple[Symptom, ...]) -> Report:
-    """The report with its symptoms, and the verdict with their figures."""
+def _attribute(subject: Subject, plan: _Plan, on_step: OnStep) -> Attribution:
+    found = attribute(subject, plan.process, num_context=plan.num_context, seed=plan.seed)
+    on_step(f"{subject.name}: where the error comes from")
+    return found
+
+
+def _whole(report: Report, symptoms: tuple[Symptom, ...], attribution: Attribution) -> Report:
+    """The report with its symptoms and its attribution, and the verdict with their figures."""
     diagnosis = diagnose(report.results, symptoms[0])
-    return report.model_copy(update={"symptoms": symptoms, "diagnosis": diagnosis})
+    found = {"symptoms": symptoms, "attribution": attribution, "diagnosis": diagnosis}
+    return report.model_copy(update=found)
 
 
 def _process_of(subjects: Sequence[Subject]) -> PairProcess:

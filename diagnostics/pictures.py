@@ -9,8 +9,10 @@ from diagnostics.plots.forecast import draw_forecast
 from diagnostics.plots.heat_map import draw_heat_map
 from diagnostics.plots.mass import draw_mass
 from diagnostics.plots.overview import draw_overview
+from diagnostics.plots.probes import draw_probes, probes_height
 from diagnostics.plots.style import label_of, render_png
-from diagnostics.result import Example, Measure, Report, Symptom
+from diagnostics.plots.waterfall import draw_waterfall, waterfall_height
+from diagnostics.result import Attribution, AttributionRow, Example, Measure, Report, Symptom
 from diagnostics.wording import attention_in_words, count_statuses, figure, has_oracle, subject_names
 
 
@@ -65,6 +67,35 @@ def draw_data(symptoms: Sequence[Symptom], names: Sequence[str], key: str) -> Da
             for place, symptom, name in named
         ),
     )
+
+
+def draw_attribution(attribution: Attribution, name: str, place: int) -> tuple[Picture, ...]:
+    """Draw the waterfall of one subject, and its probes where the drift fraction is defined."""
+    parts = [*attribution.at("first", "part", "total"), *attribution.at("later", "part", "total")]
+    probes = [row for row in attribution.at("first", "probe") if row.after is not None]
+    waterfall = Picture(
+        file=f"attribution-{place}.png",
+        caption=f"{name}: where the squared error of free running comes from. Each bar begins where the one"
+        f" above it ended; the line is its 95 % interval over {attribution.num_pairs} pairs.",
+        alt=f"Waterfall of {name}. {_rows_in_words(parts, 'error')}",
+        png=render_png(lambda ax: draw_waterfall(ax, attribution), height=waterfall_height(attribution)),
+    )
+    if not probes:
+        return (waterfall,)
+    return (
+        waterfall,
+        Picture(
+            file=f"attribution-{place}-probes.png",
+            caption=f"{name}: the drift fraction at the first target when one thing about the history is"
+            " changed. Hollow: no change beyond chance.",
+            alt=f"Drift fraction of {name} under each probe. {_rows_in_words(probes, 'after')}",
+            png=render_png(lambda ax: draw_probes(ax, attribution), height=probes_height(attribution)),
+        ),
+    )
+
+
+def _rows_in_words(rows: Sequence[AttributionRow], field: str) -> str:
+    return "; ".join(f"{row.title} {figure(getattr(row, field).value)}" for row in rows) + "."
 
 
 def draw_checks(reports: Sequence[Report]) -> Picture:

@@ -17,9 +17,10 @@ from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict
 
 from attn.files import write_whole
+from diagnostics import attribution_words as attributed
 from diagnostics import markdown, wording
-from diagnostics.pictures import DataPictures, Picture, draw_checks, draw_data
-from diagnostics.result import CheckResult, Report, Symptom
+from diagnostics.pictures import DataPictures, Picture, draw_attribution, draw_checks, draw_data
+from diagnostics.result import Attribution, CheckResult, Estimate, Report, Symptom
 from diagnostics.wording import TableRow
 
 FILE_VERSION = 1
@@ -67,6 +68,16 @@ class _DataSection:
     pictures: DataPictures
     attention: tuple[str, ...]
     remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _AttributionSection:
+    """Where the error of one subject comes from."""
+
+    name: str
+    attribution: Attribution
+    by_target: str
+    pictures: tuple[Picture, ...]
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,7 @@ def _content(reports: Sequence[Report], command: str) -> dict[str, Any]:
         "subjects": list(zip(names, reports, strict=True)),
         "names": names,
         "sections": [_section(reports, names, place) for place in range(num_data)],
+        "attributions": _attribution_sections(reports, names),
         "checks": _check_rows(reports),
         "overview": draw_checks(reports),
         "counts": [wording.count_statuses(report) for report in reports],
@@ -150,6 +162,21 @@ def _section(reports: Sequence[Report], names: Sequence[str], place: int) -> _Da
     )
 
 
+def _attribution_sections(reports: Sequence[Report], names: Sequence[str]) -> list[_AttributionSection]:
+    return [
+        _AttributionSection(
+            name=name,
+            attribution=found,
+            by_target=attributed.by_target(found.free_running),
+            pictures=draw_attribution(found, name, place),
+        )
+        for place, (name, found) in enumerate(
+            zip(names, (r.attribution for r in reports), strict=True), start=1
+        )
+        if found is not None
+    ]
+
+
 def _check_rows(reports: Sequence[Report]) -> list[_CheckRow]:
     families = {result.check: result.family for report in reports for result in report.results}
     by_name = [{result.check: result for result in report.results} for report in reports]
@@ -164,6 +191,8 @@ def _all_pictures(content: dict[str, Any]) -> list[Picture]:
     for section in content["sections"]:
         drawn = section.pictures
         pictures += [*drawn.forecasts, drawn.drift, *drawn.attention, *drawn.errors]
+    for section in content["attributions"]:
+        pictures += section.pictures
     return [*pictures, content["overview"]]
 
 
@@ -171,8 +200,12 @@ def _data_uri(picture: Picture) -> Markup:
     return Markup(f"data:image/png;base64,{base64.b64encode(picture.png).decode()}")
 
 
+def _amount(found: Estimate | None) -> str:
+    return "not defined" if found is None else attributed.amount(found)
+
+
 def _environment(*, autoescape: bool, finalize: Callable[[object], object] | None = None) -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("diagnostics"),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -181,6 +214,8 @@ def _environment(*, autoescape: bool, finalize: Callable[[object], object] | Non
         finalize=finalize,
         keep_trailing_newline=True,
     )
+    environment.filters["amount"] = _amount
+    return environment
 
 
 def _render_html(content: dict[str, Any]) -> str:

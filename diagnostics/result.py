@@ -6,7 +6,7 @@ Arrays stand as nested lists; NaN is written as the string "NaN" and read back a
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 SCHEMA_VERSION = 1
 
@@ -110,6 +110,60 @@ class Symptom(_Value):
     remarks: tuple[str, ...] = ()
 
 
+class Estimate(_Value):
+    """A number with its 95 % bootstrap interval over pairs."""
+
+    value: float
+    low: float
+    high: float
+
+
+Where = Literal["first", "later", "training"]
+Role = Literal["part", "total", "probe", "beside"]
+
+
+class AttributionRow(_Value):
+    """What one thing has to do with the error at the boundary; estimands in `diagnostics/attribution.py`.
+
+    where     at the first target, at the later ones, or in the arrangement of the training
+    role      parts add up to the total of the same `where`; probes and what stands beside are not added
+    error     squared error a target, in units of y^2: of a part what it adds, of a probe what it changes
+    drift     the same for the drift fraction; None where it is not defined
+    after     of a probe: the drift fraction under it
+    sentence  what was found, to be quoted
+    """
+
+    name: str
+    title: str
+    where: Where
+    role: Role
+    error: Estimate
+    drift: Estimate | None = None
+    after: Estimate | None = None
+    sentence: str
+
+
+class Attribution(_Value):
+    """Where the error at the boundary comes from, by intervention on the same pairs.
+
+    later           the numbers of the targets that `later` pools
+    training_order  what stands for the order of the training, and how that is known
+    free_running    the part of free running by target
+    left_out        what could not be asked, each with its reason
+    """
+
+    num_pairs: int
+    later: tuple[int, ...]
+    training_order: str
+    rows: tuple[AttributionRow, ...]
+    free_running: Curve
+    left_out: tuple[str, ...] = ()
+
+    def at(self, where: Where, *roles: Role) -> tuple[AttributionRow, ...]:
+        """The rows of that place in those roles, in their order."""
+        return tuple(row for row in self.rows if row.where == where and row.role in roles)
+
+
 class Cause(_Value):
     """A candidate cause: what the checks saw, what to change, and which checks then turn green."""
 
@@ -147,6 +201,7 @@ class Report(_Value):
     results: tuple[CheckResult, ...]
     diagnosis: Diagnosis
     symptoms: tuple[Symptom, ...] = ()
+    attribution: Attribution | None = None
 
     def count(self, status: Status) -> int:
         """How many results have that status."""
@@ -157,13 +212,23 @@ class Report(_Value):
         """0 all passed; 1 a finding; 3 incomplete (a skip, an error, or fewer results than the manifest)."""
         if self.count("failed"):
             return 1
-        incomplete = self.count("skipped") or self.count("error") or len(self.results) < self.num_manifest
-        return 3 if incomplete else 0
+        answered = len(self.results) - self.count("skipped") - self.count("error")
+        return 0 if answered and answered >= self.num_manifest else 3
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read a report; raises ValueError if it was written under another schema."""
-        report = cls.model_validate_json(text)
+        """Read a report; raises ValueError, one sentence, for what is no report of this schema."""
+        try:
+            report = cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ValueError(_first_fault(error)) from None
         if report.schema_version != SCHEMA_VERSION:
             raise ValueError(f"schema_version must be {SCHEMA_VERSION}; got {report.schema_version}")
         return report
+
+
+def _first_fault(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = " ".join(".".join(str(part) for part in first["loc"])[:100].split()) or "its text"
+    message = " ".join(first["msg"].split())[:200]
+    return f"a report must be JSON of schema {SCHEMA_VERSION}; got another thing at {place}: {message}"

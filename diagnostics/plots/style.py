@@ -23,6 +23,7 @@ BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#6B6B6B"
 WIDTH, HEIGHT = 5.2, 3.6
 DOTS_PER_INCH = 180
 LONGEST_LABEL = 32
+MINUS = "\N{MINUS SIGN}"  # as on the axes
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 10,

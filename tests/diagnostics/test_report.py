@@ -11,12 +11,15 @@ import pytest
 from attn import files
 from diagnostics.report import ReportFile, write_report
 from diagnostics.result import (
+    Attribution,
+    AttributionRow,
     BoundaryAttention,
     Cause,
     CheckResult,
     Curve,
     Diagnosis,
     Environment,
+    Estimate,
     Example,
     Measure,
     Report,
@@ -31,13 +34,8 @@ COMMAND = "diagnose report --subject historic --out 'a b'"
 def curve(name, level, num=12):
     at = np.arange(1.0, num + 1)
     value = level * at**0.3
-    return Curve(
-        name=name,
-        at=at.tolist(),
-        value=value.tolist(),
-        low=(0.8 * value).tolist(),
-        high=(1.2 * value).tolist(),
-    )
+    low, high = 0.8 * value, 1.2 * value
+    return Curve(name=name, at=at.tolist(), value=value.tolist(), low=low.tolist(), high=high.tolist())
 
 
 def example(title, has_oracle):
@@ -57,18 +55,12 @@ def symptom(name, *, has_oracle=True, drift=0.3):
     names = ["rmse_teacher_forced", "rmse_free_running"]
     names += ["rmse_oracle_teacher_forced", "rmse_oracle_free_running"] if has_oracle else []
     measures = [
-        Measure(
-            name="drift_first",
-            value=drift,
-            low=drift - 0.01,
-            high=drift + 0.01,
-            num_pairs=512,
-            meaning="drift 1",
-        ),
+        Measure(name="drift_first", value=drift, low=drift - 0.01, high=drift + 0.01, num_pairs=512,
+                meaning="drift 1"),
         Measure(name="drift_later", value=0.5, low=0.4, high=0.6, num_pairs=512, meaning="drift later"),
         Measure(name="jump_ratio", value=NAN, low=NAN, high=NAN, num_pairs=512, meaning="jump"),
         *(Measure(name=n, value=1.25, low=1.0, high=1.5, num_pairs=512, meaning=n) for n in names),
-    ]
+    ]  # fmt: skip
     return Symptom(
         subject=name,
         data="512 held-out pairs" if has_oracle else "175 windows of Seattle and San Francisco",
@@ -81,6 +73,24 @@ def symptom(name, *, has_oracle=True, drift=0.3):
             heat_map_series=[0] * 20 + [1] * 6,
         ),
         remarks=() if has_oracle else ("No process is known, so there is no oracle.",),
+    )  # fmt: skip
+
+
+def attribution(detail):
+    def row(name, where, role, value, **drifts):
+        found = Estimate(value=value, low=value - 0.1, high=value + 0.1)
+        return AttributionRow(name=name, title=name, where=where, role=role, error=found, drift=found,
+                              sentence=f"{name} {where}: {detail}.", **drifts)  # fmt: skip
+
+    parts = [("oracle", "part", 0.25), ("training_order", "part", 0.5), ("total", "total", 0.75)]
+    return Attribution(
+        num_pairs=128, later=(11, 12), training_order="A random permutation.",
+        rows=(
+            *(row(name, where, role, value) for where in ("first", "later") for name, role, value in parts),
+            row("half_of_a", "first", "probe", -0.2, after=Estimate(value=0.125, low=0.0, high=0.25)),
+        ),
+        free_running=curve("free_running", 0.1),
+        left_out=(f"Save and restore are left out: {detail}.",),
     )  # fmt: skip
 
 
@@ -101,11 +111,11 @@ def report(name="historic", *, status="failed", detail="it drops", drift=0.3, nu
         seed=0,
         num_manifest=2,
         results=tuple(results),
-        diagnosis=Diagnosis(
-            verdict="There is a drop. First cause: labels.", causes=(cause,) if status == "failed" else ()
-        ),
+        diagnosis=Diagnosis(verdict="There is a drop. First cause: labels.",
+                            causes=(cause,) if status == "failed" else ()),
         symptoms=(symptom(name, drift=drift), symptom(name, has_oracle=False))[:num_data],
-    )
+        attribution=attribution(detail) if num_data else None,
+    )  # fmt: skip
 
 
 class Outline(html.parser.HTMLParser):
@@ -167,6 +177,7 @@ def test_the_contents_stand_in_their_order_beside_each_other(written):
         "Figures",
         "Evidence: where the first targets look",
         "Error by distance from the boundary",
+        "Where the drop comes from",
         "Causes",
         "Data without an oracle",
         "All checks",
@@ -177,6 +188,20 @@ def test_the_contents_stand_in_their_order_beside_each_other(written):
     assert "0.000 [-0.010, 0.010]" in page.text
     assert "not defined" in page.text
     assert COMMAND in page.text
+
+
+def test_parts_and_probes_stand_in_tables_with_their_sentences(written):
+    page = Outline(written.html.read_text())
+    text = " ".join(page.text.split())
+    assert all(figures in text for figures in ("0.5 [0.4, 0.6]", "0.125 [0, 0.25]"))
+    assert "half_of_a first: it drops." in text
+    assert "Save and restore are left out: it drops." in text
+    assert "What free running adds, by target: 0.123 at target 2" in text
+    lines = written.markdown.read_text().splitlines()
+    assert "| oracle | later targets | 0.25 [0.15, 0.35] | 0.25 [0.15, 0.35] |" in lines
+    assert "| half\\_of\\_a | 0.125 [0, 0.25] | -0.2 [-0.3, -0.1] | -0.2 [-0.3, -0.1] |" in lines
+    pictures = [path.name for path in written.pictures if path.name.startswith("attribution")]
+    assert pictures == [f"attribution-{place}{kind}.png" for place in (1, 2) for kind in ("", "-probes")]
 
 
 def test_every_picture_has_an_alt_text_and_a_file(written):
