@@ -1,0 +1,67 @@
+"""`diagnose ablate`: train the historic decoder with and without each suspected cause of the drop."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from diagnostics.ablation_result import MEASURES, Ablation
+from diagnostics.ablation_words import ablation_in_words, figure
+from diagnostics.commands.output import SeedOption, console, plain_table, printable, progress_bar
+from diagnostics.result import Estimate
+
+
+def ablate(
+    out: Annotated[Path, typer.Option(help="Directory to write to; made if it does not exist.")] = Path(
+        "reports/ablation"
+    ),
+    steps: Annotated[int, typer.Option(help="Steps of every training.", min=1)] = 3000,
+    num_pairs: Annotated[
+        int, typer.Option(help="Held-out pairs that every row is asked about.", min=2)
+    ] = 256,
+    seed: SeedOption = 0,
+    workers: Annotated[int, typer.Option(help="Trainings side by side, one core each.", min=1)] = 2,
+) -> int:
+    """Train ten variants of the historic decoder, and measure each at the boundary: 14 rows.
+
+    Labels in queries and keys x order of training x heads when restored, and six other traits off one at a
+    time.  Writes ablation.md, .csv, .json and .png.  Finished trainings are kept in the folder .runs there:
+    the same command goes on where it was stopped.  Exit code 0 when all was written, whatever was found.
+    """
+    folder = out / ".runs"
+    folder.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
+    from diagnostics import ablation  # imports TensorFlow
+    from diagnostics.ablation_report import write_ablation
+
+    plan = ablation.Plan(num_steps=steps, num_pairs=num_pairs, seed=seed)
+    with progress_bar(len(ablation.trainings()), "what is kept") as advance:
+        found = ablation.ablate(
+            plan, folder, num_workers=workers, on_result=lambda result: advance(f"{result.name} done")
+        )
+    words = ["diagnose", "ablate", "--out", str(out), "--steps", str(steps)]
+    words += ["--num-pairs", str(num_pairs), "--seed", str(seed)]
+    written = write_ablation(found, out, command=shlex.join(words))
+    console().print(_table(found))
+    print()
+    for line in ablation_in_words(found):
+        print(printable(line))
+    print(written.markdown)
+    return 0
+
+
+def _table(ablation: Ablation) -> Table:
+    """Every row with its measures and their 95 % intervals."""
+    table = plain_table("", *MEASURES.values())
+    table.columns[0].overflow = "fold"
+    for row in ablation.rows:
+        title = f"{row.title} (historic)" if row.is_historic else row.title
+        table.add_row(title, *(_cell(row.measures[name]) for name in MEASURES))
+    return table
+
+
+def _cell(found: Estimate) -> Text:
+    """The value, and below it the interval, as narrow as can be."""
+    return Text(f"{figure(found.value)}\n{figure(found.low)}..{figure(found.high)}")
