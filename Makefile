@@ -6,13 +6,17 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # One thread a factorisation: at these sizes the threads of OpenBLAS cost more than they give.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: report test lint pretrained install
+.PHONY: report test lint selftest pretrained install
 
 report: install
 	$(BIN)/diagnose report --subject historic --against corrected --out reports/historic-vs-corrected
 
 test: install
 	$(BIN)/python -m pytest tests/ diagnostics/ -n 2 --dist loadfile
+
+# Every fault of the catalogue against every check, and 30 healthy variants; fails below its targets.
+selftest: install
+	$(BIN)/diagnose selftest --quick --out reports/selftest-quick
 
 lint: install
 	$(BIN)/ruff check .

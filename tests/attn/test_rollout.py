@@ -8,19 +8,20 @@ import pytest
 from attn.arrange import arrange, forecast
 from attn.models import HistoricConfig, PairTransformerConfig, build_model
 from attn.processes import PairProcess
-from attn.rollout import predict_next, rollout, teacher_force
+from attn.rollout import attention, loss, predict_next, rollout, teacher_force
 from attn.types import Batch
 
 CONFIGS = {
     "historic": HistoricConfig(width=8, num_heads=2, layer_dims=(8, 8, 4)),
     "historic with labels": HistoricConfig(width=8, num_heads=2, layer_dims=(8, 8, 4), labels_in_qk=True),
     "pair_transformer": PairTransformerConfig(width=8, num_layers=2, num_heads=2, hidden_dim=8),
+    "pair_transformer of one head": PairTransformerConfig(width=8, num_layers=2, num_heads=1, hidden_dim=8),
 }
 # float32, values of order 1, and sums of at most 64 terms in a few layers
 TOLERANCE = 1e-5
 
 
-@pytest.fixture(params=CONFIGS.values(), ids=list(CONFIGS))
+@pytest.fixture(scope="module", params=CONFIGS.values(), ids=list(CONFIGS))
 def model(request):
     return build_model(request.param, 5)
 
@@ -115,6 +116,34 @@ def test_chunks_do_not_show(model, monkeypatch):
     parts = teacher_force(model, batch), rollout(model, batch, 2, np.random.default_rng(1))
     np.testing.assert_allclose(whole[0].mean, parts[0].mean, atol=TOLERANCE)
     np.testing.assert_allclose(whole[1].samples, parts[1].samples, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", ["historic", "pair_transformer"])
+def test_a_second_shape_makes_no_new_trace(kind, monkeypatch):
+    model, traced = build_model(CONFIGS[kind], 6), []
+    for name in ("call", "attention", "prefill", "step", "loss_of"):
+        function = getattr(model, name)
+
+        def counted(*arguments, name=name, function=function, **keywords):
+            traced.append(name)  # runs while tracing only
+            return function(*arguments, **keywords)
+
+        monkeypatch.setattr(model, name, counted)
+
+    def ask_all(batch):
+        teacher_force(model, batch)
+        attention(model, batch)
+        loss(model, batch)
+        predict_next(model, batch.first(8), batch.x[:, 8], batch.series[:, 8])
+        for num_samples, feed in ((1, "mean"), (3, "sample")):
+            rollout(model, batch, num_samples, np.random.default_rng(0), feed)
+
+    ask_all(ragged_batch("mixed"))
+    assert sorted(set(traced)) == ["attention", "call", "loss_of", "prefill", "step"]
+    num_traced = len(traced)
+    rng = np.random.default_rng(2)
+    ask_all(arrange(PairProcess(num_points=9).sample(3, rng), "shuffle", 5, rng))
+    assert len(traced) == num_traced
 
 
 def test_the_same_seed_writes_the_same_and_another_does_not(model):
