@@ -10,7 +10,8 @@ from diagnostics.check import CheckFunction, Finding, Scenario
 from diagnostics.subject import Subject, offers
 
 # Share of the squared error of the simplest guess, the mean of what was observed, that must be explained.
-# An untrained model explains none; one that tells A from B only by the label of the target, three quarters.
+# An untrained model can explain a third by luck.  One whose history is label-blind explains three quarters
+# where labels are ranks, but a third where they are random: its labels then name it, not its drift.
 LEAST_SKILL = 0.5
 NUM_TRAINING_BATCHES = 4
 

@@ -75,7 +75,8 @@ def newest_point_weighs_as_it_should(
     A point may be hidden from the attention of a target and still move its prediction a little on another
     way (an average over all that was observed, say).  The last observed y is moved by the predicted scale, in
     half of the rows up and in half down; judged is the move of the first prediction as a share of that of the
-    posterior, in the inference step and in the parallel pass.
+    posterior, in the inference step and in the parallel pass.  A newest point that weighs too much is not
+    hidden, and is left to the other checks.
     """
     if scenario.process is None:
         return Finding("skipped", "without a process it is not known how far the prediction should follow")
