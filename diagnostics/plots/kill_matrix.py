@@ -19,6 +19,7 @@ def plot_kill_matrix(ax: Axes, faults: Sequence[str], checks: Sequence[str], kil
     ax.set_yticks(range(len(faults)), faults, fontsize=7)
     ax.set_xticks(np.arange(-0.5, len(checks)), minor=True)
     ax.set_yticks(np.arange(-0.5, len(faults)), minor=True)
+    ax.grid(visible=False)
     ax.grid(which="minor", color="0.85", linewidth=0.5)
     ax.tick_params(which="both", length=0)
     ax.set_xlabel("check")
