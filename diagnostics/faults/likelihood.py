@@ -9,19 +9,15 @@ from attn.likelihood import gaussian_log_density, masked_mean
 from attn.models.base import Normal, PairModel, Points
 from attn.types import Batch, Prediction
 from diagnostics.faults.injection import InjectedSubject, Replacement, injection
-from diagnostics.faults.trained import RECIPES, fresh_run
+from diagnostics.faults.trained import fresh_run, trained_subject
 from diagnostics.measures import target_columns
 from diagnostics.subject import Subject
-
-
-def _trained(name: str) -> Subject:
-    return InjectedSubject(fresh_run(name), RECIPES[name].replacements)
 
 
 @injection(34, "halved_log_scale")
 def halved_log_scale(severity: float) -> Subject:
     """Learnt with half of the log scale in the loss."""
-    return _trained("halved_log_scale")
+    return trained_subject("halved_log_scale")
 
 
 @injection(35, "zero_targets_dropped")
@@ -49,7 +45,7 @@ def context_scored(severity: float) -> Subject:
 @injection(37, "first_target_unscored")
 def first_target_unscored(severity: float) -> Subject:
     """Learnt with a loss that leaves out the first target of every row."""
-    return _trained("first_target_unscored")
+    return trained_subject("first_target_unscored")
 
 
 @injection(38, "metric_skips_first")

@@ -11,24 +11,20 @@ from attn.models import pair_transformer as transformer
 from attn.models.base import Points
 from attn.types import Batch, Bools, Floats, Ints, Pairs
 from diagnostics.faults.injection import InjectedSubject, Replacement, injection
-from diagnostics.faults.trained import RECIPES, fresh_run
+from diagnostics.faults.trained import fresh_run, trained_subject
 from diagnostics.subject import Subject
-
-
-def _trained(name: str) -> Subject:
-    return InjectedSubject(fresh_run(name), RECIPES[name].replacements)
 
 
 @injection(1, "label_blind_history")
 def label_blind_history(severity: float) -> Subject:
     """Learnt without labels: they reach neither query, key nor value."""
-    return _trained("label_blind_history")
+    return trained_subject("label_blind_history")
 
 
 @injection(2, "label_only_in_query", twin="sound_decoder")
 def label_only_in_query(severity: float) -> Subject:
     """Learnt with the label of the predicted point in its own head, and no label of the past."""
-    return _trained("label_only_in_query")
+    return trained_subject("label_only_in_query")
 
 
 def _left_behind(feature: str, share: float) -> Replacement:

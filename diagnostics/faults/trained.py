@@ -19,7 +19,7 @@ from attn.processes import PairProcess
 from attn.runs import Run, assign_weights, load_run, weights_of
 from attn.train import train
 from attn.trainer import TrainConfig
-from diagnostics.faults.injection import Replacement, replaced
+from diagnostics.faults.injection import InjectedSubject, Replacement, replaced
 
 TRAINED = Path(__file__).parent / "trained"
 SHIPPED_FILES = ("spec.json", "history.json", "weights.safetensors")
@@ -129,3 +129,8 @@ def fresh_run(name: str, config: ModelConfig | None = None) -> Run:
     model = build_model(config or run.model.config, seed=0)
     assign_weights(model, weights_of(run.model), run.directory)
     return replace(run, model=model)
+
+
+def trained_subject(name: str) -> InjectedSubject:
+    """The model of that recipe, with what was in force while it learnt."""
+    return InjectedSubject(fresh_run(name), RECIPES[name].replacements)
