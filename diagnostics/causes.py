@@ -261,7 +261,7 @@ FAULTS: dict[str, Fault] = {
         "persistence",
         "the model was restored with another number of heads than it was trained with",
         "Store the whole configuration with the weights and refuse to load under another.",
-        all_of=("record_is_reproduced",),
+        any_of=("record_is_reproduced", "reload_predicts_the_same"),
         unless=CONTRACTS_OF_THE_CODE,
     ),
     "partial_restore": Fault(

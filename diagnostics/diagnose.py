@@ -1,8 +1,9 @@
 """From the pattern of results to ranked causes, and the verdict in words.
 
 A failed check has one vote, half a one if it is a statistic, and its suspects share it in the proportion
-1 : 1/2 : 1/3 and so on: a check that suspects many says little of each.  A fault gains as much again for each
-check that it could not have passed and that points at it, and is struck off when one of them does not.  A
+1 : 1/2 : 1/3 and so on: a check that suspects many says little of each.  A fault gains a whole vote more for
+each check that it could not have passed and that points at it (one more where it could not have passed both
+of two), and is struck off when one of them does not.  A
 fault of the architecture is thus named before the drop that it produces, because its own check and those of
 the drop speak together.
 """
@@ -27,13 +28,12 @@ def diagnose(results: Sequence[CheckResult], symptom: Symptom | None = None) -> 
 
 
 def _rank(failed: Sequence[CheckResult], passed: Set[str]) -> tuple[Cause, ...]:
-    score: dict[str, float] = {}
-    for result in failed:
-        whole = sum(1 / place for place in range(1, len(result.suspects) + 1))
-        for place, fault in enumerate(result.suspects, start=1):
-            if not _is_refuted(fault, failed, passed):
-                bonus = _weight(result) if result.check in FAULTS[fault].all_of else 0.0
-                score[fault] = score.get(fault, 0.0) + _weight(result) / place / whole + bonus
+    suspected = dict.fromkeys(fault for result in failed for fault in result.suspects)
+    score = {
+        fault: _votes(fault, failed) + _certain_votes(fault, failed)
+        for fault in suspected
+        if not _is_refuted(fault, failed, passed)
+    }
     names = {result.check for result in failed}
 
     def order(fault: str) -> tuple[bool, bool, float]:
@@ -41,6 +41,24 @@ def _rank(failed: Sequence[CheckResult], passed: Set[str]) -> tuple[Cause, ...]:
         return not known.disturbs_all, not names.isdisjoint(known.unless), -score[fault]
 
     return tuple(_cause(fault, failed) for fault in sorted(score, key=order)[:NUM_CAUSES])
+
+
+def _votes(fault: str, failed: Sequence[CheckResult]) -> float:
+    """The fault's share of the vote of every check that suspects it."""
+    votes = 0.0
+    for result in failed:
+        if fault in result.suspects:
+            whole = sum(1 / place for place in range(1, len(result.suspects) + 1))
+            votes += _weight(result) / (result.suspects.index(fault) + 1) / whole
+    return votes
+
+
+def _certain_votes(fault: str, failed: Sequence[CheckResult]) -> float:
+    """Whole votes of the checks that the fault could not have passed."""
+    known = FAULTS[fault]
+    weight = {result.check: _weight(result) for result in failed if fault in result.suspects}
+    of_any = max((weight.get(check, 0.0) for check in known.any_of), default=0.0)
+    return sum(weight.get(check, 0.0) for check in known.all_of) + of_any
 
 
 def _weight(result: CheckResult) -> float:

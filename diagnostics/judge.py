@@ -81,19 +81,26 @@ def must_not_move(differences: Floats, tolerance: float, *, passed: str, failed:
     return Finding("failed", detail, largest, tolerance)
 
 
-def must_move(differences: Floats, smallest: float, *, passed: str, failed: str) -> Finding:
-    """Judge a contract of dependence: nearly every row must respond, by more than the `smallest` move."""
+def must_move(
+    differences: Floats,
+    smallest: float,
+    *,
+    passed: str,
+    failed: str,
+    least_share: float = SHARE_THAT_MUST_MOVE,
+) -> Finding:
+    """Judge a contract of dependence: a share of the rows must respond, by more than the `smallest` move."""
     largest_of_row = differences.reshape(len(differences), -1).max(axis=1)
     share = float((largest_of_row > smallest).mean())
-    if share >= SHARE_THAT_MUST_MOVE:
+    if share >= least_share:
         typical = float(np.median(largest_of_row))
         detail = f"the prediction moved in {share:.0%} of the rows, typically by {typical:.2g}: {passed}"
-        return Finding("passed", detail, share, SHARE_THAT_MUST_MOVE)
+        return Finding("passed", detail, share, least_share)
     if share == 0:
         detail = f"no prediction moved by more than {smallest:.1g}: {failed}"
     else:
         detail = f"the prediction moved in only {share:.0%} of the rows: {failed}"
-    return Finding("failed", detail, share, SHARE_THAT_MUST_MOVE)
+    return Finding("failed", detail, share, least_share)
 
 
 def judge_interval(

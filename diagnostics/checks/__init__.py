@@ -15,6 +15,7 @@ from diagnostics.checks import (
     persistence,
     position,
     rollout,
+    visibility,
 )
 
 CHECKS: tuple[Check, ...] = (
@@ -24,9 +25,9 @@ CHECKS: tuple[Check, ...] = (
     position.single_step_equals_column,
     padding.rows_of_unequal_length_agree,
     masking.no_future_leak,
-    masking.newest_point_is_seen,
-    masking.newest_point_weighs_as_it_should,
-    masking.nearest_point_is_seen,
+    visibility.newest_point_is_seen,
+    visibility.newest_point_weighs_as_it_should,
+    visibility.other_series_is_seen,
     masking.rows_are_independent,
     masking.one_context_point_is_enough,
     padding.padding_is_inert,
@@ -48,7 +49,6 @@ CHECKS: tuple[Check, ...] = (
     order.forecast_order_was_trained,
     likelihood.z_scores_are_calibrated,
     likelihood.first_target_is_calibrated,
-    likelihood.first_target_is_predicted_as_well,
     loss.loss_is_the_likelihood,
     loss.every_target_is_scored,
     loss.targets_equal_to_zero_count,

@@ -1,11 +1,15 @@
 """Small changes to a batch that several checks make."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attn.types import Batch, Bools, Floats, Ints, Rollout
 from diagnostics.measures import target_columns
+
+Number = TypeVar("Number", bound=np.number)
 
 
 def random_targets(batch: Batch, rng: np.random.Generator) -> Ints:
@@ -16,19 +20,6 @@ def random_targets(batch: Batch, rng: np.random.Generator) -> Ints:
 def newest_context(batch: Batch) -> Ints:
     """The column of the last observed point of every row [B]."""
     return batch.num_points - 1 - batch.is_context[:, ::-1].argmax(axis=1)
-
-
-def nearest_observed(batch: Batch) -> Ints:
-    """The observed point of B nearest in x to the first target, the newest excepted [B].
-
-    Of A where B has no other.
-    """
-    first = target_columns(batch)[:, None]
-    of_b = batch.series == np.take_along_axis(batch.series, first, axis=1)
-    distance = np.abs(batch.x - np.take_along_axis(batch.x, first, axis=1))
-    eligible = batch.is_context & ~at(newest_context(batch), batch)
-    eligible &= of_b | ~(eligible & of_b).any(axis=1, keepdims=True)
-    return np.where(eligible, distance, np.inf).argmin(axis=1)
 
 
 def at(columns: Ints, batch: Batch) -> Bools:
@@ -66,7 +57,7 @@ def permute_context(batch: Batch, rng: np.random.Generator) -> Batch:
     )
 
 
-def first_target(batch: Batch, values: Floats) -> Floats:
+def first_target(batch: Batch, values: NDArray[Number]) -> NDArray[Number]:
     """The values of each row's first target [B,1]."""
     return np.take_along_axis(values, target_columns(batch)[:, None], axis=1)
 

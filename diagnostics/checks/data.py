@@ -23,7 +23,7 @@ HEALTHY_VARIANCE_RATIO = (0.7, 1.3)
 NUM_EARLY = 4
 
 
-@check(family="data", suspects=("arrays_swapped", "x_before_sorting", "labels_not_sorted"))
+@check(family="data", suspects=("arrays_swapped", "x_before_sorting", "labels_not_sorted", "shared_noise"))
 def pairs_follow_their_process(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:
     """Are the pairs draws of the process that they are said to come from?
 

@@ -7,14 +7,12 @@ from diagnostics.ask import ask_teacher_force
 from diagnostics.check import Finding, Scenario, check
 from diagnostics.checks._learnt import learnt, training_order
 from diagnostics.judge import judge_interval
-from diagnostics.measures import Statistic, by_target, mean_of, z_score
+from diagnostics.measures import by_target, mean_of, z_score
 from diagnostics.subject import Subject, offers
 
 # Bands of the mean square z-score: 1 is calibrated; a halved log sigma gives 0.5 at its own optimum.
 HEALTHY_SQUARE = (0.7, 1.4)
 HEALTHY_SQUARE_OF_ONE = (0.5, 2.0)
-# The excess of the error at the first target over that at the others.
-HEALTHY_EXCESS = (0.0, 2.0)
 
 
 @check(family="likelihood", suspects=("halved_log_scale", "variance_for_scale", "context_scored"))
@@ -65,43 +63,3 @@ def first_target_is_calibrated(subject: Subject, scenario: Scenario, rng: np.ran
 def _z(subject: Subject, batch: Batch) -> Floats:
     prediction = ask_teacher_force(subject, batch)
     return z_score(prediction.mean, prediction.scale, batch.y)
-
-
-@check(
-    family="likelihood",
-    suspects=("first_target_unscored", "metric_skips_first", "newest_point_hidden"),
-)
-@learnt
-def first_target_is_predicted_as_well(
-    subject: Subject, scenario: Scenario, rng: np.random.Generator
-) -> Finding:
-    """Is the first target predicted as well as those after it?
-
-    Under teacher forcing in inference order every target stands next to a point that has just been seen,
-    so the first is no harder than the rest.  Judged is its root mean square error beside that of the
-    others, each relative to the exact posterior's where there is a process.  A target that training or the
-    metric left out shows as a ratio far above 1.
-    """
-    batch = scenario.forecast
-    error = by_target(batch, ask_teacher_force(subject, batch).mean - batch.y) ** 2
-    if scenario.process is None:
-        due = np.where(np.isnan(error), np.nan, 1.0)
-    else:
-        due = by_target(batch, scenario.process.posterior(batch).mean - batch.y) ** 2
-    if error.shape[1] < 2:
-        return Finding("skipped", "there is only one target, so the first cannot be compared with the rest")
-    rest_error, rest_due = np.nansum(error[:, 1:], axis=1), np.nansum(due[:, 1:], axis=1)
-    sums = np.stack([error[:, 0], due[:, 0], rest_error, rest_due], axis=-1)[:, None]  # [N,1,4]
-
-    def excess(totals: Floats) -> Floats:
-        first, first_due, rest, rest_due = np.moveaxis(totals, -1, 0)
-        return np.sqrt(first / first_due / (rest / rest_due))
-
-    return judge_interval(
-        "the error at the first target, as a multiple of that at the others,",
-        Statistic(sums, excess),
-        HEALTHY_EXCESS,
-        rng,
-        passed="the first target is predicted as well as the rest",
-        failed="the first target is predicted much worse than the rest, as if it had never been scored",
-    )

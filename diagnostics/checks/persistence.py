@@ -23,7 +23,7 @@ LARGEST_LOSS_TOLERANCE = 0.01
 
 @check(
     family="persistence",
-    suspects=("head_count_mismatch", "partial_restore"),
+    suspects=("partial_restore", "head_count_mismatch"),
     needs=("reload",),
 )
 def reload_predicts_the_same(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> Finding:

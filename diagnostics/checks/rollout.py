@@ -25,6 +25,8 @@ NUM_SAMPLES = 4
 # for a variance, or a generator that repeats itself, is far outside.
 HEALTHY_VARIANCE = (0.8, 1.25)
 HEALTHY_CORRELATION = (-0.1, 0.1)
+# A generator that is seeded anew every k steps repeats itself k steps later.
+LARGEST_LAG = 8
 
 
 @check(family="feeding", suspects=("true_values_fed", "future_leak"), needs=("rollout",))
@@ -139,8 +141,8 @@ def samples_have_the_predicted_scale(
 ) -> Finding:
     """Are the draws of a rollout independent and as wide as predicted?
 
-    z = (sample - mean) / scale must have variance 1 and be uncorrelated from step to step, from one
-    trajectory to the next and from pair to pair.  A correlation near 1 means a generator that is reseeded.
+    z = (sample - mean) / scale must have variance 1 and be uncorrelated from one trajectory to the next,
+    from pair to pair, and over one to eight steps.  A correlation near 1 means a generator that is reseeded.
     """
     batch = scenario.forecast
     rollout = ask_rollout(subject, batch, NUM_SAMPLES, rng)
@@ -163,23 +165,22 @@ def samples_have_the_predicted_scale(
             failed="draws are not as wide as the prediction that they come from",
         )
     ]
-    neighbours = {
-        "step to step": z[:, :, 1:] * z[:, :, :-1] if z.shape[2] > 1 else None,
-        "trajectory to trajectory": z[1:] * z[:-1],
-        "pair to pair": (z * np.roll(z, 1, axis=1)) if z.shape[1] > 1 else None,
-    }
-    for between, product in neighbours.items():
-        if product is not None:
-            judged.append(
-                judge_interval(
-                    f"the correlation of draws from {between}",
-                    mean_of(row_mean(product)),
-                    HEALTHY_CORRELATION,
-                    rng,
-                    passed="independent",
-                    failed="draws repeat each other, as when the generator is seeded anew each time",
-                )
-            )
+    products = {"from trajectory to trajectory": z[1:] * z[:-1]}
+    if z.shape[1] > 1:
+        products["from pair to pair"] = z * np.roll(z, 1, axis=1)
+    for lag in range(1, min(LARGEST_LAG, z.shape[2] - 1) + 1):
+        products[f"{lag} steps apart"] = z[:, :, lag:] * z[:, :, :-lag]
+    judged += [
+        judge_interval(
+            f"the correlation of draws {between}",
+            mean_of(row_mean(product)),
+            HEALTHY_CORRELATION,
+            rng,
+            passed="independent",
+            failed="draws repeat each other, as when the generator is seeded anew each time",
+        )
+        for between, product in products.items()
+    ]
     return worst(*judged)
 
 

@@ -1,10 +1,12 @@
 """Persistence: what is restored is not what was saved."""
 
 from dataclasses import replace
+from pathlib import Path
 
-from attn.models import HistoricConfig, build_model
-from attn.runs import assign_weights, weights_of
-from diagnostics.faults.injection import InjectedSubject, injection
+from attn import runs
+from attn.models import HistoricConfig, PairModel
+from attn.types import Floats
+from diagnostics.faults.injection import InjectedSubject, Replacement, injection
 from diagnostics.faults.trained import DECODER, fresh_run
 from diagnostics.subject import Subject
 
@@ -18,11 +20,12 @@ def head_count_mismatch(severity: float) -> Subject:
 
 @injection(40, "partial_restore", (8.0, 3.0, 1.0))
 def partial_restore(severity: float) -> Subject:
-    """So many of the weights were not restored and are still what they were initialised to."""
-    run = fresh_run("sound")
-    initial = weights_of(build_model(run.model.config, seed=0))
-    restored = weights_of(run.model)
-    left_out = sorted(name for name in restored if name.endswith("kernel"))[: int(severity)]
-    kept = {name: initial[name] if name in left_out else value for name, value in restored.items()}
-    assign_weights(run.model, kept, run.directory)
-    return InjectedSubject(run, ())
+    """So many of the saved weights are not restored and stay what they were initialised to."""
+    real = runs.assign_weights
+
+    def assign_most(model: PairModel, arrays: dict[str, Floats], path: Path) -> None:
+        initial = runs.weights_of(model)
+        left_out = sorted(name for name in arrays if name.endswith("kernel"))[: int(severity)]
+        real(model, arrays | {name: initial[name] for name in left_out}, path)
+
+    return InjectedSubject(fresh_run("sound"), (Replacement(runs, "assign_weights", assign_most),))

@@ -91,6 +91,7 @@ def test_single_sequences_skip_what_needs_two_series(ask, whole_subject):
     found = {check.name: ask(check, whole_subject(single)) for check in CHECKS}
     assert with_status(found, "skipped") == {
         "history_labels_matter",
+        "other_series_is_seen",
         "no_drift_at_the_first_target",
         "no_offset_at_the_first_target",
         "no_drift_later",

@@ -89,7 +89,7 @@ def test_a_label_blind_model_is_named_first_with_the_figures():
         (("reload_predicts_the_same",), "partial_restore"),
         (("loss_is_the_likelihood", "z_scores_are_calibrated"), "halved_log_scale"),
         (("no_future_leak",), "future_leak"),
-        (("newest_point_weighs_as_it_should", "first_target_is_predicted_as_well"), "newest_point_hidden"),
+        (("newest_point_weighs_as_it_should",), "newest_point_hidden"),
         (("newest_point_is_seen", "single_step_equals_column"), "newest_point_dropped"),
         (("rollout_ignores_true_targets",), "true_values_fed"),
         (("rollout_equals_stepping", "no_drift_later"), "stale_cache"),

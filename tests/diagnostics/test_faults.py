@@ -19,7 +19,7 @@ KILLED_BY = {
     "attention_dilution": "attention_has_no_floor",
     "label_is_rank": "relabelling_changes_nothing",
     "metric_skips_first": "metric_counts_every_target",
-    "partial_restore": "record_is_reproduced",
+    "partial_restore": "reload_predicts_the_same",
     "shared_draws": "pairs_are_independent",
     "shared_noise": "noise_is_independent",
     "arrays_swapped": "pairs_follow_their_process",

@@ -51,11 +51,12 @@ def test_an_ignorant_subject_is_skipped_with_the_reason(asked):
 
 
 def test_a_subject_whose_history_is_label_blind_has_learnt_enough_to_be_judged(asked):
-    by_rank = PairProcess(num_points=24, label="rank")
-    assert asked(process=by_rank, teacher_force=blind_but_for_the_target).detail == "it was judged"
+    for label in ("rank", "random"):
+        process = PairProcess(num_points=24, label=label)
+        assert asked(process=process, teacher_force=blind_but_for_the_target).detail == "it was judged"
 
 
-def test_the_order_of_the_training_decides_where_it_is_known(asked):
+def test_skill_in_the_order_of_training_or_of_inference_is_enough(asked):
     def skilled_where(is_skilled):
         def teacher_force(s, batch):
             skilled, unskilled = s.teacher_force(batch), ignorant(s, batch)
@@ -71,11 +72,13 @@ def test_the_order_of_the_training_decides_where_it_is_known(asked):
 
     # in forecast order more than half of the points are observed, in shuffled order 6 of 48
     knows_forecast = skilled_where(lambda batch: batch.num_context > 24)
-    assert asked(teacher_force=knows_forecast, training_batches=in_order("shuffle")).status == "skipped"
+    assert asked(teacher_force=knows_forecast, training_batches=in_order("shuffle")).status == "passed"
     assert asked(teacher_force=knows_forecast, training_batches=in_order("forecast")).status == "passed"
     assert asked(teacher_force=knows_forecast, training_batches=None).status == "passed"
     knows_shuffled = skilled_where(lambda batch: batch.num_context <= 24)
     assert asked(teacher_force=knows_shuffled, training_batches=None).status == "passed"
+    assert asked(teacher_force=knows_shuffled, training_batches=in_order("shuffle")).status == "passed"
+    assert asked(teacher_force=knows_shuffled, training_batches=in_order("forecast")).status == "skipped"
 
 
 def test_without_training_batches_both_orders_are_tried(twin):
@@ -84,21 +87,34 @@ def test_without_training_batches_both_orders_are_tried(twin):
     assert training_order(subject, scenario, None) == [scenario.shuffled, scenario.forecast]
 
 
-def test_skill_is_the_share_of_the_squared_error_of_the_observed_mean(twin):
-    # the observed mean is 2, its errors at the targets are 1 and -3 (squares 10 in all)
+def test_skill_is_the_share_of_the_variance_within_the_targets_of_a_series(twin):
+    # targets of series 0: 1, 3; of series 1: 10, 14, 12: squares about their means 2 and 8
     batch = Batch(
-        np.arange(4.0)[None], np.zeros((1, 4), int), np.array([[1.0, 3.0, 3.0, -1.0]]), np.ones((1, 4), bool),
+        np.arange(7.0)[None],
+        np.array([[0, 1, 0, 0, 1, 1, 1]]),
+        np.array([[9.0, 9.0, 1.0, 3.0, 10.0, 14.0, 12.0]]),
+        np.ones((1, 7), bool),
         np.array([2]),
-    )  # fmt: skip
+    )
 
     def predicting(*means):
         row = np.array([[np.nan, np.nan, *means]])
         return twin(teacher_force=lambda s, batch: Prediction(row, np.where(np.isnan(row), np.nan, 1.0)))
 
-    assert measure_skill(predicting(3.0, -1.0), batch) == 1.0
-    assert measure_skill(predicting(2.0, 2.0), batch) == 0.0
-    assert measure_skill(predicting(4.0, -3.0), batch) == pytest.approx(0.5)  # (1 + 4) / 10 is left
-    assert measure_skill(predicting(3.0, 9.0), batch) == pytest.approx(-9.0)
+    assert measure_skill(predicting(1.0, 3.0, 10.0, 14.0, 12.0), batch) == 1.0
+    assert measure_skill(predicting(5.0, 7.0, -3.0, 1.0, -1.0), batch) == 1.0  # at wrong levels
+    assert measure_skill(predicting(2.0, 2.0, 0.0, 0.0, 0.0), batch) == 0.0
+    assert measure_skill(predicting(1.0, 3.0, 12.0, 12.0, 12.0), batch) == pytest.approx(1 - 8 / 10)
+    assert measure_skill(predicting(3.0, 1.0, 10.0, 14.0, 12.0), batch) == pytest.approx(1 - 8 / 10)
+
+
+def test_where_no_two_targets_of_a_series_stand_in_a_row_no_skill_shows(twin):
+    batch = Batch(
+        np.arange(3.0)[None], np.array([[0, 0, 1]]), np.ones((1, 3)), np.ones((1, 3), bool), np.array([1])
+    )
+    row = np.array([[np.nan, 1.0, 1.0]])
+    perfect = twin(teacher_force=lambda s, batch: Prediction(row, np.where(np.isnan(row), np.nan, 1.0)))
+    assert measure_skill(perfect, batch) == 0.0
 
 
 def test_the_decorator_keeps_question_and_method_and_is_on_the_statistics_of_the_model(ask, twin):
@@ -118,5 +134,4 @@ def test_the_decorator_keeps_question_and_method_and_is_on_the_statistics_of_the
         "forecast_order_was_trained",
         "z_scores_are_calibrated",
         "first_target_is_calibrated",
-        "first_target_is_predicted_as_well",
     }

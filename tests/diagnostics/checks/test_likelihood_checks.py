@@ -4,7 +4,6 @@ import numpy as np
 
 from diagnostics.checks.likelihood import (
     first_target_is_calibrated,
-    first_target_is_predicted_as_well,
     z_scores_are_calibrated,
 )
 from diagnostics.measures import target_columns
@@ -30,7 +29,6 @@ TWINS = {
         "too sure": {"teacher_force": scaled(0.7)},
     },
     first_target_is_calibrated: {"poor": {"teacher_force": poor_first}},
-    first_target_is_predicted_as_well: {"poor": {"teacher_force": poor_first}},
 }
 
 

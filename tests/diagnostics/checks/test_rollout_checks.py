@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from attn.types import Rollout
 from diagnostics.checks.rollout import (
@@ -89,6 +90,16 @@ def repeated(*axes):
     return draw
 
 
+def periodic(period):
+    """Draws of a generator that is seeded anew every so many steps."""
+
+    def draw(rng, scale):
+        numbers = rng.standard_normal((*scale.shape[:2], period))
+        return scale * numbers[:, :, np.arange(scale.shape[2]) % period]
+
+    return draw
+
+
 TWINS = {
     rollout_ignores_true_targets: {
         "fed": {"rollout": fed_the_truth},
@@ -110,6 +121,7 @@ TWINS = {
         "same over trajectories": {"rollout": drawn(repeated(0))},
         "same over pairs": {"rollout": drawn(repeated(1))},
         "same over steps": {"rollout": drawn(repeated(2))},
+        "same every third step": {"rollout": drawn(periodic(3))},
     },
 }
 
@@ -120,5 +132,11 @@ def test_the_check_fails_on_its_broken_twin(check, parts, assert_fails):
 
 def test_draws_that_repeat_say_between_what(assert_fails):
     check = samples_have_the_predicted_scale
-    for axis, between in enumerate(("trajectory to trajectory", "pair to pair", "step to step")):
-        assert f"from {between}" in assert_fails(check, rollout=drawn(repeated(axis))).detail
+    for axis, between in enumerate(("from trajectory to trajectory", "from pair to pair", "1 steps apart")):
+        assert between in assert_fails(check, rollout=drawn(repeated(axis))).detail
+
+
+@pytest.mark.parametrize("period", [2, 5, 8])
+def test_draws_that_come_again_some_steps_later_say_after_how_many(period, assert_fails):
+    finding = assert_fails(samples_have_the_predicted_scale, rollout=drawn(periodic(period)))
+    assert f"draws {period} steps apart" in finding.detail
