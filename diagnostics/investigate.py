@@ -12,7 +12,7 @@ from attn.quiet import silence_tensorflow
 from attn.tables import Table, real_pair
 from diagnostics.adapters import load_subject
 from diagnostics.ask import SubjectError
-from diagnostics.attribution import attribute
+from diagnostics.attribution.attribute import attribute
 from diagnostics.checks import CHECKS
 from diagnostics.diagnose import diagnose
 from diagnostics.result import Attribution, Report, Symptom

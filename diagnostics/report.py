@@ -17,8 +17,8 @@ from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict
 
 from attn.files import write_whole
-from diagnostics import attribution_words as attributed
 from diagnostics import markdown, wording
+from diagnostics.attribution import words as attributed
 from diagnostics.pictures import DataPictures, Picture, draw_attribution, draw_checks, draw_data
 from diagnostics.result import Attribution, CheckResult, Estimate, Report, Symptom
 from diagnostics.wording import TableRow

@@ -8,8 +8,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from diagnostics.ablation_result import MEASURES, Ablation
-from diagnostics.ablation_words import ablation_in_words, figure
+from diagnostics.ablation.result import MEASURES, Ablation
+from diagnostics.ablation.words import ablation_in_words, figure
 from diagnostics.commands.output import SeedOption, console, plain_table, printable, progress_bar
 from diagnostics.result import Estimate
 
@@ -33,12 +33,12 @@ def ablate(
     """
     folder = out / ".runs"
     folder.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
-    from diagnostics import ablation  # imports TensorFlow
-    from diagnostics.ablation_report import write_ablation
+    from diagnostics.ablation import ablate  # imports TensorFlow
+    from diagnostics.ablation.report import write_ablation
 
-    plan = ablation.Plan(num_steps=steps, num_pairs=num_pairs, seed=seed)
-    with progress_bar(len(ablation.trainings()), "what is kept") as advance:
-        found = ablation.ablate(
+    plan = ablate.Plan(num_steps=steps, num_pairs=num_pairs, seed=seed)
+    with progress_bar(len(ablate.trainings()), "what is kept") as advance:
+        found = ablate.ablate(
             plan, folder, num_workers=workers, on_result=lambda result: advance(f"{result.name} done")
         )
     words = ["diagnose", "ablate", "--out", str(out), "--steps", str(steps)]

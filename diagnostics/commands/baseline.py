@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from diagnostics.baseline import MIN_PAIRS, Plan, examine, to_baseline, write_baseline
 from diagnostics.checks import CHECKS
 from diagnostics.commands.output import SeedOption, SubjectOption, printable, progress_bar
+from diagnostics.regression.baseline import MIN_PAIRS, Plan, examine, to_baseline, write_baseline
 
 
 def baseline(

@@ -7,8 +7,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from diagnostics.baseline import examine, process_of, read_baseline
-from diagnostics.changes import CheckChange, CheckVerdict, Comparison, MeasureChange, Verdict
 from diagnostics.checks import CHECKS
 from diagnostics.commands.output import (
     SubjectOption,
@@ -18,8 +16,10 @@ from diagnostics.commands.output import (
     progress_bar,
     status_text,
 )
-from diagnostics.comparison import compare as compare_with
-from diagnostics.comparison import require_same_process
+from diagnostics.regression.baseline import examine, process_of, read_baseline
+from diagnostics.regression.changes import CheckChange, CheckVerdict, Comparison, MeasureChange, Verdict
+from diagnostics.regression.comparison import compare as compare_with
+from diagnostics.regression.comparison import require_same_process
 from diagnostics.result import Status
 from diagnostics.wording import figure
 

@@ -27,8 +27,8 @@ def power(
     out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     from diagnostics.adapters import OracleSubject, load_subject  # imports TensorFlow
     from diagnostics.ask import SubjectError
-    from diagnostics.power import NUM_CONTEXT, PROCESS, measure_power, num_steps
-    from diagnostics.power_report import power_in_words, write_power
+    from diagnostics.power.curve import NUM_CONTEXT, PROCESS, measure_power, num_steps
+    from diagnostics.power.report import power_in_words, write_power
     from diagnostics.subject import offers
 
     healthy = OracleSubject(PROCESS) if subject is None else load_subject(subject)

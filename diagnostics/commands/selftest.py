@@ -30,9 +30,9 @@ def selftest(
     else 1.
     """
     out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
-    from diagnostics.selftest import plan, run_cells  # imports TensorFlow
-    from diagnostics.selftest_report import in_words, write_selftest
-    from diagnostics.selftest_summary import summarise
+    from diagnostics.selftest.report import in_words, write_selftest
+    from diagnostics.selftest.run import plan, run_cells  # imports TensorFlow
+    from diagnostics.selftest.summary import summarise
 
     started = time.perf_counter()
     count = num_healthy if num_healthy is not None else NUM_HEALTHY_QUICK if quick else NUM_HEALTHY

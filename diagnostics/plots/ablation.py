@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from diagnostics.ablation_result import Ablation, AblationRow
-from diagnostics.attribution_words import PLAIN_DRIFT
+from diagnostics.ablation.result import Ablation, AblationRow
+from diagnostics.attribution.words import PLAIN_DRIFT
 from diagnostics.plots.style import BLACK, BLUE, GREY, VERMILLION, Line
 
 FIRST, LATER = Line(VERMILLION, "o", "-"), Line(BLUE, "s", "-")

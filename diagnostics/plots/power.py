@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from diagnostics.plots.style import GREY, SUBJECT_LINES, say_undefined
-from diagnostics.power import DECAYS, Power
+from diagnostics.power.curve import DECAYS, Power
 
 TARGET_SHARE, TARGET_SIZE = 0.95, 0.5
 NAMES = {0.0: "offset at the first target only", 0.8: "offset that decays over the horizon"}

@@ -15,9 +15,9 @@ from scipy.stats import binom
 from attn.processes import PairProcess
 from attn.types import Prediction, Rollout
 from diagnostics.adapters import OracleSubject
-from diagnostics.baseline import MIN_PAIRS, Plan, examine, to_baseline
-from diagnostics.comparison import LEVEL, compare
 from diagnostics.measures import level_gap
+from diagnostics.regression.baseline import MIN_PAIRS, Plan, examine, to_baseline
+from diagnostics.regression.comparison import LEVEL, compare
 
 PROCESS = PairProcess(num_points=16)
 NUM_TRIALS = 200

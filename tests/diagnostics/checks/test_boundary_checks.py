@@ -14,7 +14,7 @@ from diagnostics.checks.boundary import (
 )
 from diagnostics.checks.likelihood import first_target_is_calibrated
 from diagnostics.measures import level_gap, target_columns
-from diagnostics.twins import OffsetSubject
+from diagnostics.power.twins import OffsetSubject
 
 PROCESS = PairProcess(num_points=24)
 NUM_PAIRS = 64

@@ -5,8 +5,8 @@ sentence says that there is no part that these pairs show.
 """
 
 from diagnostics.ask import SubjectError
+from diagnostics.attribution.training_order import TrainingOrder
 from diagnostics.result import Curve, Estimate, Where
-from diagnostics.training_order import TrainingOrder
 
 # Two paths of float32 agree to about 1e-6 of y; what is smaller than this is nobody's part.
 LEAST_DRIFT = 1e-4

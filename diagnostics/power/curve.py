@@ -15,9 +15,9 @@ from attn.processes import PairProcess
 from diagnostics.ask import SubjectError
 from diagnostics.check import Check
 from diagnostics.checks import CHECKS
+from diagnostics.power.twins import HonestSubject, OffsetSubject
 from diagnostics.runner import NUM_PAIRS, prepare
 from diagnostics.subject import Subject
-from diagnostics.twins import HonestSubject, OffsetSubject
 
 SIZES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 # The offset at the first target alone, and one that a target later has lost a fifth.

@@ -9,9 +9,9 @@ import pandas as pd
 
 from attn.files import write_whole
 from diagnostics import markdown
-from diagnostics.ablation_result import MEASURES, Ablation, AblationRow
-from diagnostics.ablation_words import ablation_in_words, amount
-from diagnostics.attribution_words import PLAIN_DRIFT
+from diagnostics.ablation.result import MEASURES, Ablation, AblationRow
+from diagnostics.ablation.words import ablation_in_words, amount
+from diagnostics.attribution.words import PLAIN_DRIFT
 from diagnostics.plots.ablation import ablation_height, draw_ablation
 from diagnostics.plots.style import render_png
 from diagnostics.result import Estimate

@@ -11,7 +11,7 @@ from attn.files import write_whole
 from diagnostics import markdown
 from diagnostics.plots.power import NAMES, draw_power
 from diagnostics.plots.style import render_png
-from diagnostics.power import Power, least_detected
+from diagnostics.power.curve import Power, least_detected
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from attn.processes import PairProcess
 from diagnostics.adapters import OracleSubject
 from diagnostics.ask import ask_column, ask_first, ask_free_run, ask_teacher_force
 from diagnostics.measures import by_target, level_gap, mean_of, z_score
-from diagnostics.twins import HonestSubject, OffsetSubject
+from diagnostics.power.twins import HonestSubject, OffsetSubject
 
 PROCESS = PairProcess(num_points=16)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from attn.arrange import forecast
 from attn.processes import PairProcess
 from attn.types import Batch
-from diagnostics import interventions
+from diagnostics.attribution import interventions
 from diagnostics.measures import by_target, level_gap
 
 PROCESS = PairProcess(num_points=12)

@@ -6,7 +6,7 @@ import pytest
 from attn.arrange import arrange
 from attn.processes import PairProcess
 from diagnostics.adapters import OracleSubject
-from diagnostics.training_order import find_training_order, stands_in_forecast_order
+from diagnostics.attribution.training_order import find_training_order, stands_in_forecast_order
 
 PROCESS = PairProcess(num_points=12)
 

@@ -6,10 +6,10 @@ import pytest
 
 from diagnostics.checks import CHECKS
 from diagnostics.faults import CATALOGUE
-from diagnostics.healthy import KINDS, healthy_variant
-from diagnostics.selftest import Cell, CellResult, plan, run_cell
-from diagnostics.selftest_report import in_words, write_selftest
-from diagnostics.selftest_summary import Share, summarise
+from diagnostics.selftest.healthy import KINDS, healthy_variant
+from diagnostics.selftest.report import in_words, write_selftest
+from diagnostics.selftest.run import Cell, CellResult, plan, run_cell
+from diagnostics.selftest.summary import Share, summarise
 
 
 def result(kind, name="variant", failed=(), causes=(), families=(), severity=1.0, number=0):

@@ -8,7 +8,7 @@ import numpy as np
 from attn.processes import PairProcess
 from attn.types import Batch, Floats
 from diagnostics.ask import ask_free_run, ask_teacher_force
-from diagnostics.interventions import permute_history, values_at_target
+from diagnostics.attribution.interventions import permute_history, values_at_target
 from diagnostics.measures import Statistic, by_target, drift_fraction, level_gap
 from diagnostics.subject import Subject
 

@@ -6,9 +6,9 @@ import pytest
 from attn.processes import PairProcess
 from attn.rollout import teacher_force
 from attn.runs import list_runs, load_run
-from diagnostics import ablation
-from diagnostics.ablation import Cell, CellResult, Plan, Resampled, assemble, run_cell, trainings
-from diagnostics.ablation_result import MEASURES
+from diagnostics.ablation import ablate as ablation
+from diagnostics.ablation.ablate import Cell, CellResult, Plan, Resampled, assemble, run_cell, trainings
+from diagnostics.ablation.result import MEASURES
 from diagnostics.check import build_scenario
 
 PLAN = Plan(num_steps=3, num_pairs=12, seed=1, process=PairProcess(num_points=8, label="rank"))

@@ -4,15 +4,15 @@ import pytest
 from matplotlib.figure import Figure
 
 from attn.processes import PairProcess
-from diagnostics import power
 from diagnostics.adapters import OracleSubject
 from diagnostics.ask import SubjectError
 from diagnostics.check import Finding, check
 from diagnostics.cli import main
 from diagnostics.measures import by_target
 from diagnostics.plots.power import draw_power
-from diagnostics.power import Power, least_detected, measure_power
-from diagnostics.power_report import power_in_words, write_power
+from diagnostics.power import curve
+from diagnostics.power.curve import Power, least_detected, measure_power
+from diagnostics.power.report import power_in_words, write_power
 
 PROCESS = PairProcess(num_points=12)
 
@@ -41,7 +41,7 @@ def test_every_offset_and_every_control_is_counted_over_all_runs():
     ]  # fmt: skip
     assert [p.num_flagged for p in found] == [0, 0, 4, 0, 0, 4, 0, 0]
     assert {p.num_runs for p in found} == {4}
-    assert len(steps) == power.num_steps((0.0, 0.5, 0.75)) == 8
+    assert len(steps) == curve.num_steps((0.0, 0.5, 0.75)) == 8
 
 
 def test_a_check_that_breaks_off_is_no_verdict():
@@ -58,7 +58,7 @@ def test_a_check_that_breaks_off_is_no_verdict():
 
 def test_the_checks_of_the_boundary_see_two_deviations_and_leave_the_healthy_alone():
     found = measure_power(
-        OracleSubject(power.PROCESS), power.PROCESS, num_context=6, sizes=(0.0, 2.0), num_runs=3
+        OracleSubject(curve.PROCESS), curve.PROCESS, num_context=6, sizes=(0.0, 2.0), num_runs=3
     )
     by_size = {(p.size, p.decay): p.num_flagged for p in found}
     assert by_size[0.0, 0.0] == by_size[0.0, 0.8] == 0

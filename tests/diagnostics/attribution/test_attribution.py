@@ -7,8 +7,8 @@ from attn.arrange import arrange
 from attn.processes import PairProcess
 from attn.types import Prediction, Rollout
 from diagnostics.adapters import OracleSubject
-from diagnostics.attribution import attribute
-from diagnostics.interventions import column_of_target
+from diagnostics.attribution.attribute import attribute
+from diagnostics.attribution.interventions import column_of_target
 from diagnostics.measures import level_gap
 from diagnostics.result import Attribution
 

@@ -7,8 +7,8 @@ where it lies within PLAIN_DRIFT of 0, else *open*.
 from collections.abc import Sequence
 from typing import Literal
 
-from diagnostics.ablation_result import HALF_HALF, SHUFFLE, Ablation, AblationRow
-from diagnostics.attribution_words import PLAIN_DRIFT
+from diagnostics.ablation.result import HALF_HALF, SHUFFLE, Ablation, AblationRow
+from diagnostics.attribution.words import PLAIN_DRIFT
 from diagnostics.result import Estimate
 
 Verdict = Literal["there", "gone", "open"]

@@ -13,8 +13,8 @@ from diagnostics.faults import CATALOGUE
 from diagnostics.markdown import escape
 from diagnostics.plots.kill_matrix import plot_kill_matrix
 from diagnostics.plots.style import render_png
-from diagnostics.selftest import CellResult
-from diagnostics.selftest_summary import FaultRow, Share, Summary
+from diagnostics.selftest.run import CellResult
+from diagnostics.selftest.summary import FaultRow, Share, Summary
 
 NAMES = [check.name for check in CHECKS]
 

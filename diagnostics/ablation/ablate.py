@@ -19,7 +19,7 @@ from attn.runs import Run, assign_weights, weights_of
 from attn.train import train
 from attn.trainer import TrainConfig
 from attn.types import Floats
-from diagnostics.ablation_result import HALF_HALF, MEASURES, SHUFFLE, Ablation, AblationRow
+from diagnostics.ablation.result import HALF_HALF, MEASURES, SHUFFLE, Ablation, AblationRow
 from diagnostics.adapters import TrainedSubject
 from diagnostics.cells import ATTN, fingerprint, run_in_processes
 from diagnostics.check import build_scenario

@@ -7,7 +7,8 @@ import pytest
 from attn.processes import PairProcess
 from diagnostics.adapters import OracleSubject
 from diagnostics.ask import SubjectError
-from diagnostics.baseline import (
+from diagnostics.check import Finding, check
+from diagnostics.regression.baseline import (
     Baseline,
     BaselineError,
     KeptMeasure,
@@ -19,7 +20,6 @@ from diagnostics.baseline import (
     to_baseline,
     write_baseline,
 )
-from diagnostics.check import Finding, check
 from diagnostics.runner import describe_environment
 from diagnostics.symptom import measure_symptom
 

@@ -4,10 +4,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from attn.runs import RunError
-from diagnostics import ablation
-from diagnostics.ablation_report import write_ablation
-from diagnostics.ablation_result import MEASURES, Ablation, AblationRow
-from diagnostics.ablation_words import ablation_in_words, verdict
+from diagnostics.ablation import ablate as ablation
+from diagnostics.ablation.report import write_ablation
+from diagnostics.ablation.result import MEASURES, Ablation, AblationRow
+from diagnostics.ablation.words import ablation_in_words, verdict
 from diagnostics.cli import main
 from diagnostics.plots.ablation import ablation_height, draw_ablation
 from diagnostics.plots.style import BLUE, VERMILLION

@@ -39,15 +39,15 @@ import numpy as np
 
 from attn.processes import PairProcess
 from attn.types import Batch, Pairs
-from diagnostics import attribution_words as words
 from diagnostics.ask import SubjectError, ask_reload, ask_teacher_force
+from diagnostics.attribution import words
+from diagnostics.attribution.interventions import close_gap, flip_labels, hide_labels, permute_history, thin_a
+from diagnostics.attribution.paired import Paired, predict_paired
+from diagnostics.attribution.training_order import TrainingOrder, find_training_order
 from diagnostics.check import build_scenario
-from diagnostics.interventions import close_gap, flip_labels, hide_labels, permute_history, thin_a
 from diagnostics.measures import Statistic, by_target, level_gap, mean_of
-from diagnostics.paired import Paired, predict_paired
 from diagnostics.result import Attribution, AttributionRow, Curve, Estimate, Where
 from diagnostics.subject import Subject, offers
-from diagnostics.training_order import TrainingOrder, find_training_order
 
 NUM_PAIRS = 128
 LATER_TARGET = 11

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from diagnostics.baseline import read_baseline
-from diagnostics.changes import Comparison
 from diagnostics.cli import main
+from diagnostics.regression.baseline import read_baseline
+from diagnostics.regression.changes import Comparison
 
 SUBJECTS = """
 from dataclasses import replace

@@ -74,8 +74,8 @@ def run_cell(cell: Cell) -> CellResult:
     from diagnostics.adapters import TrainedSubject
     from diagnostics.faults import find_injection
     from diagnostics.faults.trained import fresh_run
-    from diagnostics.healthy import healthy_variant
     from diagnostics.runner import run_checks
+    from diagnostics.selftest.healthy import healthy_variant
 
     started = time.perf_counter()
     if cell.kind == "fault":

@@ -20,10 +20,10 @@ import numpy as np
 
 from attn.processes import PairProcess
 from attn.types import Floats
-from diagnostics.baseline import Baseline, BaselineError, Examined, KeptMeasure, rounded
-from diagnostics.changes import CheckChange, CheckVerdict, Comparison, MeasureChange, Verdict
-from diagnostics.directions import DIRECTIONS, Direction
 from diagnostics.measuring import NamedStatistic
+from diagnostics.regression.baseline import Baseline, BaselineError, Examined, KeptMeasure, rounded
+from diagnostics.regression.changes import CheckChange, CheckVerdict, Comparison, MeasureChange, Verdict
+from diagnostics.regression.directions import DIRECTIONS, Direction
 from diagnostics.result import CheckResult, Status
 
 NUM_RESAMPLES = 4000

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from attn.processes import PairProcess
 from attn.types import Prediction, Rollout
 from diagnostics.adapters import OracleSubject
-from diagnostics.baseline import BaselineError, Examined, Plan, examine, to_baseline
-from diagnostics.comparison import compare, require_same_process
-from diagnostics.directions import DIRECTIONS
 from diagnostics.measures import level_gap, mean_of, target_columns
 from diagnostics.measuring import NamedStatistic
+from diagnostics.regression.baseline import BaselineError, Examined, Plan, examine, to_baseline
+from diagnostics.regression.comparison import compare, require_same_process
+from diagnostics.regression.directions import DIRECTIONS
 from diagnostics.result import CheckResult
 
 PROCESS = PairProcess(num_points=16)

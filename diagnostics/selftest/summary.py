@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 
 from diagnostics.causes import FAULTS
 from diagnostics.faults import CATALOGUE, find_injection
-from diagnostics.selftest import CellResult
+from diagnostics.selftest.run import CellResult
 
 NUM_NAMED = 3
 

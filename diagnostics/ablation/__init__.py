@@ -1,0 +1,1 @@
+"""Ablation: the traits of the historic decoder, one at a time."""

@@ -1,0 +1,1 @@
+"""Power: how small a drop would be seen."""

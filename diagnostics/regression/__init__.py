@@ -1,0 +1,1 @@
+"""Regression: is the model of today the model of the baseline?"""
