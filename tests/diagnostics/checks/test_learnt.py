@@ -81,10 +81,25 @@ def test_skill_in_the_order_of_training_or_of_inference_is_enough(asked):
     assert asked(teacher_force=knows_shuffled, training_batches=in_order("forecast")).status == "skipped"
 
 
-def test_without_training_batches_both_orders_are_tried(twin):
+def test_without_training_batches_shuffled_points_stand_for_them(twin):
     subject = twin(training_batches=None)
     scenario = build_scenario(subject.process, np.random.default_rng(0), num_pairs=8)
-    assert training_order(subject, scenario, None) == [scenario.shuffled, scenario.forecast]
+    assert training_order(subject, scenario, None) == [scenario.shuffled]
+
+
+def test_skill_is_measured_once_for_all_checks_of_a_scenario_and_for_each_subject(twin):
+    asked = []
+
+    def counted(s, batch):
+        asked.append(batch)
+        return s.teacher_force(batch)
+
+    subject = twin(teacher_force=counted, training_batches=None)
+    scenario = build_scenario(subject.process, np.random.default_rng(0), num_pairs=8)
+    for seed in range(3):
+        assert judged(subject, scenario, np.random.default_rng(seed)).status == "passed"
+    assert asked == [scenario.shuffled, scenario.forecast]
+    assert judged(twin(teacher_force=ignorant), scenario, np.random.default_rng(0)).status == "skipped"
 
 
 def test_skill_is_the_share_of_the_variance_within_the_targets_of_a_series(twin):
