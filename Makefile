@@ -6,7 +6,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # One thread a factorisation: at these sizes the threads of OpenBLAS cost more than they give.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: report test lint selftest pretrained install
+.PHONY: report test lint selftest bench bench-once pretrained install
 
 report: install
 	$(BIN)/diagnose report --subject historic --against corrected --out reports/historic-vs-corrected
@@ -17,6 +17,14 @@ test: install
 # Every fault of the catalogue against every check, and 30 healthy variants; fails below its targets.
 selftest: install
 	$(BIN)/diagnose selftest --quick --out reports/selftest-quick
+
+# Ratios measured side by side, beside their targets; nothing else should run meanwhile.
+bench: install
+	$(BIN)/python -m pytest tests/benchmarks -p no:cacheprovider --bench-report reports/bench
+
+# Each benchmark once, at its smallest size, so that none can rot.
+bench-once: install
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-disable
 
 lint: install
 	$(BIN)/ruff check .

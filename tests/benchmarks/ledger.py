@@ -1,0 +1,90 @@
+"""What a benchmark writes down: a measured figure beside its target, and a cost at a size."""
+
+import math
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A measured figure beside its target.
+
+    name      what is compared with what, and at which size
+    measured  the figure, in `unit` (`x`: so many times)
+    target    what is wanted; None where a figure is only stated
+    better    `higher`: the target is the least that is wanted; `lower`: the most
+    note      how it was measured, where the name does not say it
+    """
+
+    name: str
+    measured: float
+    target: float | None
+    better: Literal["higher", "lower"]
+    unit: str = "x"
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """`met`, `missed`, or `stated` where there is no target; NaN is missed."""
+        if self.target is None:
+            return "stated"
+        is_met = self.measured >= self.target if self.better == "higher" else self.measured <= self.target
+        return "met" if is_met else "missed"
+
+    @property
+    def bound(self) -> str:
+        """The target in words, such as `at least 300 x`."""
+        if self.target is None:
+            return ""
+        return f"{'at least' if self.better == 'higher' else 'at most'} {self.target:g} {self.unit}"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one way of doing something cost at one size: a point of the plot."""
+
+    way: str
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Doubling:
+    """A cost, and the exponent p of cost ~ size^p from the next smaller size to this one."""
+
+    cost: Cost
+    exponent: float | None
+
+
+@dataclass
+class Ledger:
+    """Everything that a session of benchmarks measured, in the order in which it was measured."""
+
+    ratios: list[Ratio] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
+
+    def ways(self) -> dict[str, list[Doubling]]:
+        """The costs of every way by size."""
+        by_way: dict[str, list[Cost]] = {}
+        for cost in sorted(self.costs, key=lambda cost: cost.size):
+            by_way.setdefault(cost.way, []).append(cost)
+        return {way: _doublings(costs) for way, costs in by_way.items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """The ledger as plain values."""
+        ratios = [{**asdict(ratio), "verdict": ratio.verdict} for ratio in self.ratios]
+        costs = [
+            {**asdict(step.cost), "exponent": step.exponent}
+            for steps in self.ways().values()
+            for step in steps
+        ]
+        return {"ratios": ratios, "costs": costs}
+
+
+def _doublings(costs: list[Cost]) -> list[Doubling]:
+    steps = [
+        Doubling(big, math.log(big.seconds / small.seconds) / math.log(big.size / small.size))
+        for small, big in pairwise(costs)
+    ]
+    return [Doubling(costs[0], None), *steps]
