@@ -7,29 +7,20 @@ the covariance in the order in which the points are seen: with K = L L^T and z =
 `y_t | y_<t ~ N(y_t - L_tt z_t, L_tt^2)` (Rasmussen and Williams 2006, appendix A.4).
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg.blas import dtrmm, dtrmv, dtrsv
 
+from attn.cholesky import cholesky_factors
+from attn.kernels import KERNELS, rbf
 from attn.types import Batch, Bools, Floats, Ints, Pairs, Prediction, Rollout
 
 # Added to the variance of every point, so that the covariance of noise-free or tied points factors:
 # 1e-8 is far above the rounding of a float64 Cholesky at 400 points (about 400 * 2e-16) and changes
 # the scale of a draw by at most 1e-4.
 JITTER = 1e-8
-# Covariance entries that are held at once while sampling: 128 MiB of float64.
-_CHUNK_ENTRIES = 2**24
-
-KERNELS: dict[str, Callable[[Floats, float, float], Floats]] = {
-    # Rasmussen and Williams 2006: equations 4.9, 4.31 and 4.17 (nu = 5/2); distance, length-scale, period
-    "rbf": lambda d, length, period: np.exp(-0.5 * (d / length) ** 2),
-    "periodic": lambda d, length, period: np.exp(-2 * (np.sin(np.pi * d / period) / length) ** 2),
-    "matern": lambda d, length, period: (
-        (1 + np.sqrt(5) * d / length + 5 / 3 * (d / length) ** 2) * np.exp(-np.sqrt(5) * d / length)
-    ),
-}
 SHIFTS = ("none", "const", "rbf")
 LABELS = ("random", "rank")
 
@@ -94,11 +85,8 @@ class PairProcess:
         series = np.tile(series, (num_pairs, 1))
         y = rng.standard_normal((num_pairs, length))
         within_series = replace(self, shift="none", label="random") if self.shift == "const" else self
-        rows = max(1, _CHUNK_ENTRIES // length**2)
-        for start in range(0, num_pairs, rows):
-            chunk = slice(start, start + rows)
-            factor = np.linalg.cholesky(within_series.covariance(x[chunk], series[chunk]))
-            y[chunk] = np.einsum("bij,bj->bi", factor, y[chunk])
+        for row, factor in enumerate(within_series._factors(x, series)):
+            y[row] = dtrmv(factor, y[row], lower=True)
         if self.shift == "const":
             y += np.take_along_axis(self._offsets(num_pairs, rng), series, axis=1)
         return Pairs(x, series, y, np.ones(x.shape, bool))
@@ -108,27 +96,42 @@ class PairProcess:
         offsets = self.shift_scale * rng.standard_normal((num_pairs, 2))
         return np.sort(offsets, axis=1)[:, ::-1] if self.label == "rank" else offsets
 
-    def covariance(self, x: Floats, series: Ints, valid: Bools | None = None) -> Floats:
+    def covariance(
+        self, x: Floats, series: Ints, valid: Bools | None = None, num_rows: int | None = None
+    ) -> Floats:
         """Covariance of y, noise and jitter included: [B,L,L] float64 for x and series [B,L].
 
-        Points that are not `valid` have variance 1 and are independent of all others.
+        Points that are not `valid` have variance 1 and are independent of all others.  With `num_rows`,
+        only that many rows from the top: [B,num_rows,L].
         """
         if valid is not None:
             x = np.where(valid, x, 0.0)
-        distance = np.abs(x[:, :, None] - x[:, None, :])  # [B,L,L]
-        cov = KERNELS[self.kernel](distance, self.length_scale, self.period)
-        same = series[:, :, None] == series[:, None, :]
+        top = slice(None, num_rows)
+        difference = x[:, top, None] - x[:, None, :]  # [B,Q,L]
+        cov = KERNELS[self.kernel](difference, self.length_scale, self.period)
         if self.shift == "const":
-            cov += self.shift_scale**2 * same
+            offsets = self.shift_scale * (series[:, None] == np.arange(2)[:, None])  # [B,2,L]
+            cov += offsets[..., top].mT @ offsets
         if self.shift == "rbf":
-            shifted = same & (series == 1)[:, :, None]
-            cov += self.shift_scale**2 * shifted * KERNELS["rbf"](distance, self.shift_length_scale, 0.0)
-        diagonal = np.arange(x.shape[1])
+            scale = self.shift_scale * (series == 1)  # [B,L]
+            shift = rbf(difference, self.shift_length_scale, self.period)
+            cov += scale[:, top, None] * scale[:, None, :] * shift
+        diagonal = np.arange(cov.shape[1])
         cov[:, diagonal, diagonal] += self.noise_scale**2 + JITTER
         if valid is not None:
-            cov *= valid[:, :, None] & valid[:, None, :]
-            cov[:, diagonal, diagonal] += ~valid
+            cov *= valid[:, top, None] & valid[:, None, :]
+            cov[:, diagonal, diagonal] += ~valid[:, top]
         return cov
+
+    def _factors(self, x: Floats, series: Ints, valid: Bools | None = None) -> Iterator[Floats]:
+        """The Cholesky factor [L,L] of each row's covariance, one at a time: see `cholesky_factors`."""
+
+        def top_rows(pairs: slice, start: int, num_rows: int) -> Floats:
+            rest = pairs, slice(start, None)
+            return self.covariance(x[rest], series[rest], None if valid is None else valid[rest], num_rows)
+
+        num_pairs, length = x.shape
+        return cholesky_factors(num_pairs, length, top_rows)
 
     def posterior(self, batch: Batch) -> Prediction:
         """Exact N(y_t | all earlier points) at every target, noise included; NaN from an unknown y on.
@@ -136,44 +139,54 @@ class PairProcess:
         With labels by rank the sign of the gap is not used: the posterior then is that of a reader who
         does not know the rule of the labels, which a few points of each series make irrelevant.
         """
-        factor, z = self._whiten(batch)
-        scale = np.diagonal(factor, axis1=1, axis2=2)
+        scale, z = self._scale_and_residual(batch)
         nan = np.where(batch.is_target, 0.0, np.nan)
         return Prediction(batch.y - scale * z + nan, scale + nan)
 
     def log_density(self, batch: Batch) -> Floats:
         """Joint log density of each row's targets given its context, in nats [B]."""
-        factor, z = self._whiten(batch)
-        scale = np.diagonal(factor, axis1=1, axis2=2)
+        scale, z = self._scale_and_residual(batch)
         each = -0.5 * z**2 - np.log(scale) - 0.5 * np.log(2 * np.pi)
         return np.where(batch.is_target, each, 0.0).sum(axis=1)
 
     def forecast(self, batch: Batch) -> Prediction:
         """Exact N(y_t | the context alone) at every target: what free running should show."""
-        factor, z = self._whiten(batch)
-        mean = np.einsum("bij,bj->bi", factor, np.where(batch.is_target, 0.0, z))
-        variance = np.einsum("bij,bj->bi", factor**2, batch.is_target.astype(float))
-        nan = np.where(batch.is_target, 0.0, np.nan)
-        return Prediction(mean + nan, np.sqrt(variance) + nan)
+        mean, scale = np.full((2, *batch.x.shape), np.nan)
+        for row, factor, z in self._whitened(batch):
+            asked = batch.is_target[row]
+            mean[row, asked] = dtrmv(factor, np.where(asked, 0.0, z), lower=True)[asked]
+            scale[row, asked] = np.sqrt(np.tril(factor) ** 2 @ asked)[asked]
+        return Prediction(mean, scale)
 
     def rollout(self, batch: Batch, num_samples: int, rng: np.random.Generator) -> Rollout:
         """Draw trajectories of the targets from the exact joint posterior, all at once."""
-        factor, z = self._whiten(batch)
-        noise = rng.standard_normal((num_samples, *z.shape))
-        z = np.where(batch.is_target, noise, z)  # [S,B,L]
-        samples = np.einsum("bij,sbj->sbi", factor, z, optimize=True)
-        scale = np.diagonal(factor, axis1=1, axis2=2)
-        observed = np.where(batch.valid, batch.y, np.nan)
-        mean = np.where(batch.is_target, samples - scale * z, observed)
-        samples = np.where(batch.is_target, samples, observed)
-        scale = np.where(batch.is_target, scale, np.where(batch.valid, 0.0, np.nan))
+        noise = rng.standard_normal((num_samples, *batch.x.shape))
+        observed = np.where(batch.valid, batch.y, np.nan).astype(np.float64)
+        samples = np.tile(observed, (num_samples, 1, 1))
+        mean, scale = samples.copy(), np.where(batch.valid, 0.0, np.nan)
+        for row, factor, z in self._whitened(batch):
+            asked = batch.is_target[row]
+            z = np.where(asked, noise[:, row], z)  # [S,L]
+            drawn = dtrmm(1.0, factor, z.T, lower=True).T
+            samples[:, row, asked] = drawn[:, asked]
+            scale[row, asked] = np.diagonal(factor)[asked]
+            mean[:, row, asked] = (drawn - np.diagonal(factor) * z)[:, asked]
         return Rollout(samples, mean, np.tile(scale, (num_samples, 1, 1)))
 
-    def _whiten(self, batch: Batch) -> tuple[Floats, Floats]:
-        """The Cholesky factor L [B,L,L] of the ordered covariance, and z = L^-1 y [B,L]."""
-        x, y = batch.x.astype(np.float64), np.where(batch.valid, batch.y, 0.0).astype(np.float64)
-        factor = np.linalg.cholesky(self.covariance(x, batch.series, batch.valid))
-        return factor, solve_triangular(factor, y[..., None], lower=True, check_finite=False)[..., 0]
+    def _scale_and_residual(self, batch: Batch) -> tuple[Floats, Floats]:
+        """The standard deviation of every y given all before it, and how many of them it is off the mean."""
+        scale, residual = np.empty((2, *batch.x.shape))
+        for row, factor, z in self._whitened(batch):
+            scale[row], residual[row] = np.diagonal(factor), z
+        return scale, residual
+
+    def _whitened(self, batch: Batch) -> Iterator[tuple[int, Floats, Floats]]:
+        """Each row's number, the Cholesky factor L of the ordered covariance [L,L], and z = L^-1 y [L]."""
+        y = np.where(batch.valid, batch.y, 0.0).astype(np.float64)
+        valid = None if batch.valid.all() else batch.valid
+        factors = self._factors(batch.x.astype(np.float64), batch.series, valid)
+        for row, factor in enumerate(factors):
+            yield row, factor, dtrsv(factor, y[row], lower=True)
 
 
 PRESETS: dict[str, PairProcess] = {

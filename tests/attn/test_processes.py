@@ -300,11 +300,13 @@ class TestSample:
         assert not np.isclose(first.x, other.x).any()
         assert not np.isclose(first.y, other.y).any()
 
-    def test_chunks_do_not_change_the_draw(self, monkeypatch):
-        whole = make().sample(7, np.random.default_rng(0))
-        monkeypatch.setattr("attn.processes._CHUNK_ENTRIES", 2 * 16**2)
-        parts = make().sample(7, np.random.default_rng(0))
-        np.testing.assert_allclose(parts.y, whole.y, rtol=0, atol=1e-12)
+    def test_draws_are_the_cholesky_factor_times_the_normal_numbers(self):
+        process, rng = make(shift="rbf", num_points=30), np.random.default_rng(0)
+        pairs = process.sample(7, np.random.default_rng(0))
+        np.testing.assert_array_equal(rng.uniform(5, 15, (7, 60)), pairs.x)
+        factor = np.linalg.cholesky(process.covariance(pairs.x, pairs.series))
+        expected = np.einsum("bij,bj->bi", factor, rng.standard_normal((7, 60)))
+        np.testing.assert_allclose(pairs.y, expected, rtol=0, atol=1e-12)
 
     @pytest.mark.parametrize("label", ["rank", "random"])
     def test_gap_of_the_offsets(self, label):
