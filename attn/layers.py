@@ -16,6 +16,11 @@ def masked_softmax(logits: tf.Tensor, may_see: tf.Tensor) -> tf.Tensor:
     return tf.nn.softmax(tf.where(may_see, logits, _HIDDEN)) * tf.cast(may_see, logits.dtype)
 
 
+def hiding(may_see: tf.Tensor) -> tf.Tensor:
+    """What to add to logits instead of masking them: 0 where `may_see` is True, and far below elsewhere."""
+    return tf.where(may_see, 0.0, _HIDDEN)
+
+
 def split_heads(tokens: tf.Tensor, num_heads: int) -> tf.Tensor:
     """[B,Q,W] -> [B,H,Q,d]."""
     num_pairs, num_tokens = tf.shape(tokens)[0], tf.shape(tokens)[1]

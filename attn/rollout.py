@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from attn.models.base import Newest, Normal, PairModel, Points
+from attn.models.base import Normal, PairModel, Points
 from attn.types import Attention, Batch, Bools, Floats, Ints, Prediction, Rollout
 
 FEEDS = ("sample", "mean")
@@ -257,14 +257,12 @@ def _free_run(
     num_pairs, num_samples, num_steps = tf.unstack(tf.shape(noise))
     # the loop is converted by autograph; what it calls needs no conversion, which is most of a trace
     one_step = tf.autograph.experimental.do_not_convert(model.step)
-    history = tf.autograph.experimental.do_not_convert(model.prefill)(context)
+    history = tf.autograph.experimental.do_not_convert(model.prefill)(context, x, series)
     cache = model.empty_cache(num_pairs, num_samples, num_steps)
     y = tf.zeros([num_pairs, num_samples])
     written = tuple(tf.TensorArray(tf.float32, num_steps) for _ in range(3))
     for step in tf.range(num_steps):
-        last = tf.maximum(step - 1, 0)
-        newest = Newest(_column(x, last), _column(series, last), y)
-        prediction, cache = one_step(history, cache, step, newest, _column(x, step), _column(series, step))
+        prediction, cache = one_step(history, cache, step, y)
         y = _draw(prediction, noise[:, :, step])
         y = tf.where((step < num_given)[:, None], given[:, :, step], y)
         parts = (y, prediction.mean, prediction.scale)
@@ -276,8 +274,3 @@ def _free_run(
 def _draw(prediction: Normal, noise: tf.Tensor) -> tf.Tensor:
     """What is fed back [B,S]: the prediction, `noise` standard deviations from its mean."""
     return prediction.mean + prediction.scale * noise
-
-
-def _column(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """Values [B,T] -> [B,1]."""
-    return values[:, index][:, None]

@@ -35,21 +35,14 @@ class Normal(NamedTuple):
     scale: tf.Tensor
 
 
-class Newest(NamedTuple):
-    """The point that a trajectory wrote last: x and series [B,1], y [B,S]."""
-
-    x: tf.Tensor
-    series: tf.Tensor
-    y: tf.Tensor
-
-
 class PairModel(keras.Model):
     """A model of pairs of sequences.
 
     `call` is teacher forcing: all positions in one pass, position t from positions < t only.
-    `prefill` and `step` are the same maths as inference needs it: the context once a pair, then target
-    after target for S trajectories that share that context.  `history` is what the context leaves behind,
-    `cache` what the trajectories append; both are nests of tensors that only the model reads.
+    `prefill` and `step` are the same maths as inference needs it: once a pair whatever does not depend on
+    what will be written (the context, and where the targets stand), then target after target for S
+    trajectories.  `history` is what the first leaves behind, `cache` what the trajectories append; both are
+    nests of tensors that only the model reads.
     """
 
     def build(self, input_shape: object = None) -> None:
@@ -64,27 +57,18 @@ class PairModel(keras.Model):
         """The weights with which each position looked at the keys before it [layers,B,H,L,L]."""
         raise NotImplementedError
 
-    def prefill(self, points: Points) -> Any:
-        """The history that the context leaves behind; every valid one of the [B,C] points is context."""
+    def prefill(self, points: Points, x: tf.Tensor, series: tf.Tensor) -> Any:
+        """The history of C context points, every valid one of `points` [B,C], before targets at x [B,T]."""
         raise NotImplementedError
 
     def empty_cache(self, num_pairs: tf.Tensor, num_samples: tf.Tensor, num_slots: tf.Tensor) -> Any:
         """Room for `num_slots` targets of S trajectories for each of B pairs, nothing written yet."""
         raise NotImplementedError
 
-    def step(
-        self,
-        history: Any,
-        cache: Any,
-        number: tf.Tensor,
-        newest: Newest,
-        x_next: tf.Tensor,
-        series_next: tf.Tensor,
-    ) -> tuple[Normal, Any]:
+    def step(self, history: Any, cache: Any, number: tf.Tensor, y: tf.Tensor) -> tuple[Normal, Any]:
         """Append target `number` - 1, if there is one, and predict target `number`, counted from 0.
 
-        x_next, series_next [B,1]; `newest` is the point to append.
-        Returns mean and scale [B,S], and the cache.
+        y [B,S] is that of the target to append.  Returns mean and scale [B,S], and the cache.
         """
         raise NotImplementedError
 
@@ -94,8 +78,10 @@ class PairModel(keras.Model):
         return -masked_mean(density, points.is_target)
 
 
-def write_slot(cache: tf.Tensor, slot: tf.Tensor, value: tf.Tensor, axis: int) -> tf.Tensor:
-    """`cache` with `value` (size 1 along `axis`) at index `slot` of `axis`."""
-    shape = [1] * len(cache.shape)
-    shape[axis] = -1
-    return tf.where(tf.reshape(tf.range(tf.shape(cache)[axis]) == slot, shape), value, cache)
+def write_slot(cache: tf.Tensor, slot: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    """The cache [...,T,d] with `value` [...,d] in that slot of T."""
+    num_slots, width = tf.shape(cache)[-2], cache.shape[-1]
+    rows = tf.reshape(value, [-1, width])
+    index = slot + num_slots * tf.range(tf.shape(rows)[0])
+    written = tf.tensor_scatter_nd_update(tf.reshape(cache, [-1, width]), index[:, None], rows)
+    return tf.reshape(written, tf.shape(cache))

@@ -7,7 +7,9 @@ For a prediction at position t from the points before it:
     h_t = leaky_relu( LayerNorm( attention_t + v_{t-1} ) )                 v of the newest point
     z_t = leaky_relu( A1 h_t + A2 E(x_t) + A3 E(label_t) ), two dense layers, then mean and log sigma
 
-E is one table: its rows 0 and 1 are the labels, the others are bins of x.
+E is one table: its rows 0 and 1 are the labels, the others are bins of x.  Two rewritings save most of the
+arithmetic and change nothing: what is linear in E is made of the rows of the table, and a head averages y
+itself, because the average of the values Wv y is Wv times the average of y.
 """
 
 from dataclasses import dataclass
@@ -17,9 +19,9 @@ import keras
 import tensorflow as tf
 
 from attn import masks
-from attn.layers import masked_softmax, merge_heads, split_heads
+from attn.layers import masked_softmax, split_heads
 from attn.likelihood import masked_mean
-from attn.models.base import Newest, Normal, PairModel, Points, write_slot
+from attn.models.base import Normal, PairModel, Points, write_slot
 
 NUM_LABELS = 2
 # Added to the variance in the original's loss.
@@ -67,20 +69,28 @@ class HistoricConfig:
             raise ValueError(f"bin_width must be above 0; got {self.bin_width}")
 
 
+class Tables(NamedTuple):
+    """The table, projected: its R rows for queries and keys [R,W] and for x [R,F], its labels [2,F]."""
+
+    query: tf.Tensor
+    key: tf.Tensor
+    x: tf.Tensor
+    label: tf.Tensor
+
+
 class History(NamedTuple):
-    """The context of B pairs: keys and values [B,H,C,d], which are valid [B,C], the newest value [B,1,W]."""
+    """What B pairs know before their T targets are written; only the y of the targets is missing.
 
-    key: tf.Tensor
-    value: tf.Tensor
-    valid: tf.Tensor
-    newest_value: tf.Tensor
+    from_context  [B,T,H]    the weighted sum of y that each head of a target sees in the context
+    on_slots      [B,T,H,T]  its weights on the targets before it, which no y changes
+    place         [B,T,F]    what its x and label add to the first dense layer
+    newest_y      [B,1]      of the context
+    """
 
-
-class Cache(NamedTuple):
-    """The T slots of S trajectories: keys [B,H,T,d] are common to them, values [B,H,S,T,d] are not."""
-
-    key: tf.Tensor
-    value: tf.Tensor
+    from_context: tf.Tensor
+    on_slots: tf.Tensor
+    place: tf.Tensor
+    newest_y: tf.Tensor
 
 
 class Historic(PairModel):
@@ -103,65 +113,51 @@ class Historic(PairModel):
         self.third = keras.layers.Dense(third, activation="leaky_relu", name="third")
         self.head = keras.layers.Dense(2, name="head")
 
+    def build(self, input_shape: object = None) -> None:
+        """Make the weights that are read before their layer is called."""
+        self.table.build()
+        self.from_heads.build((None, self.config.width))
+        super().build(input_shape)
+
     def call(self, points: Points, training: bool = False) -> Normal:
         """Mean and scale [B,L]; the first position, which has nothing before it, means nothing."""
-        value = self.to_value(points.y[..., None])  # [B,L,W]
-        weights = self.attention(points)[0]
-        attended = merge_heads(weights @ split_heads(value, self.config.num_heads))  # [B,L,W]
-        return self._predict(attended, _newest_before(value, points.valid), points.x, points.series)
+        tables = self._tables()
+        average = _average(self._attend(tables, points), points.y)
+        place = self._place(tables, points.x, points.series)
+        return self._predict(average, _newest_before(points.y, points.valid), place)
 
     def attention(self, points: Points) -> tf.Tensor:
         """The weights of the only layer [1,B,H,L,L]."""
-        query, key = self._query(points.x, points.series), self._key(points.x, points.series)
-        logits = self._scores(tf.matmul(query, key, transpose_b=True))  # [B,H,L,L]
-        return masked_softmax(logits, masks.earlier(points.valid)[:, None])[None]
+        return self._attend(self._tables(), points)[None]
 
-    def prefill(self, points: Points) -> History:
-        """Keys and values of the context."""
-        value = self.to_value(points.y[..., None])
+    def prefill(self, points: Points, x: tf.Tensor, series: tf.Tensor) -> History:
+        """All of the attention: it depends on places alone, so it is computed before anything is written."""
+        tables, num_context = self._tables(), tf.shape(points.x)[1]
         after = tf.concat([points.valid, tf.ones_like(points.valid[:, :1])], axis=1)  # [B,C+1]
-        newest = _newest_before(tf.concat([value, value[:, :1]], axis=1), after)[:, -1:]  # [B,1,W]
-        key = self._key(points.x, points.series)
-        return History(key, split_heads(value, self.config.num_heads), points.valid, newest)
+        newest = _newest_before(tf.concat([points.y, points.y[:, :1]], axis=1), after)[:, -1:]  # [B,1]
+        keys = [self._tokens(tables.key, *place) for place in ((points.x, points.series), (x, series))]
+        query = self._tokens(tables.query, x, series)  # [B,H,T,d]
+        is_earlier = masks.earlier(tf.ones_like(x, tf.bool))  # [B,T,T]
+        is_valid = tf.repeat(points.valid[:, None], tf.shape(x)[1], axis=1)  # [B,T,C]
+        may_see = tf.concat([is_valid, is_earlier], axis=2)[:, None]
+        weights = masked_softmax(self._scores(query, tf.concat(keys, axis=2)), may_see)  # [B,H,T,C+T]
+        from_context = _average(weights[..., :num_context], points.y)
+        on_slots = tf.transpose(weights[..., num_context:], [0, 2, 1, 3])
+        return History(from_context, on_slots, self._place(tables, x, series), newest)
 
-    def empty_cache(self, num_pairs: tf.Tensor, num_samples: tf.Tensor, num_slots: tf.Tensor) -> Cache:
-        """Zeros: a slot is not read before it is written."""
-        heads, width = self.config.num_heads, self.config.width // self.config.num_heads
-        key = tf.zeros([num_pairs, heads, num_slots, width])
-        return Cache(key, tf.zeros([num_pairs, heads, num_samples, num_slots, width]))
+    def empty_cache(self, num_pairs: tf.Tensor, num_samples: tf.Tensor, num_slots: tf.Tensor) -> tf.Tensor:
+        """The y of every slot [B,S,T,1], 0 before it is written."""
+        return tf.zeros([num_pairs, num_samples, num_slots, 1])
 
     def step(
-        self,
-        history: History,
-        cache: Cache,
-        number: tf.Tensor,
-        newest: Newest,
-        x_next: tf.Tensor,
-        series_next: tf.Tensor,
-    ) -> tuple[Normal, Cache]:
-        """The query of the next point over the context and the slots, one softmax."""
-        num_pairs, num_samples = tf.unstack(tf.shape(newest.y))
-        num_slots, num_heads = tf.shape(cache.key)[2], self.config.num_heads
-        num_context = tf.shape(history.key)[2]
-        slot = (number - 1) % num_slots  # at number 0 nothing is appended: the last slot holds a dummy unseen
-        added = self.to_value(newest.y[..., None])  # [B,S,W]
-        cache = Cache(
-            write_slot(cache.key, slot, self._key(newest.x, newest.series), axis=2),
-            write_slot(cache.value, slot, split_heads(added, num_heads)[:, :, :, None], axis=3),
-        )
-        keys = tf.concat([history.key, cache.key], axis=2)  # [B,H,C+T,d]
-        logits = self._scores(
-            tf.matmul(self._query(x_next, series_next), keys, transpose_b=True)
-        )  # [B,H,1,C+T]
-        is_written = tf.tile(masks.written(num_slots, number)[None], [num_pairs, 1])
-        may_see = tf.concat([history.valid, is_written], axis=1)[:, None, None, :]
-        weights = masked_softmax(logits, may_see)
-        from_context = weights[..., :num_context] @ history.value  # [B,H,1,d]
-        from_slots = weights[:, :, None, :, num_context:] @ cache.value  # [B,H,S,1,d]
-        attended = merge_heads(from_context + from_slots[:, :, :, 0])  # [B,S,W]
-        previous = tf.where(number == 0, history.newest_value, added)
-        repeated = tf.repeat(x_next, num_samples, axis=1), tf.repeat(series_next, num_samples, axis=1)
-        return self._predict(attended, previous, *repeated), cache
+        self, history: History, cache: tf.Tensor, number: tf.Tensor, y: tf.Tensor
+    ) -> tuple[Normal, tf.Tensor]:
+        """The average y that each head sees of the context and of the slots."""
+        cache = write_slot(cache, tf.maximum(number - 1, 0), y[..., None])  # step 1 writes over what 0 wrote
+        from_slots = tf.matmul(cache[..., 0], history.on_slots[:, number], transpose_b=True)  # [B,S,H]
+        average = history.from_context[:, number][:, None] + from_slots
+        newest = tf.where(number == 0, history.newest_y, y)
+        return self._predict(average, newest, history.place[:, number][:, None]), cache
 
     def loss_of(self, points: Points, prediction: Normal) -> tf.Tensor:
         """1/2 [ (y - mu)^2 / (sigma^2 + 0.001) + w log sigma ]; w = 2 is the density's, 1 the original's."""
@@ -172,56 +168,72 @@ class Historic(PairModel):
             counted &= points.y != 0
         return masked_mean(0.5 * (squared + weight * tf.math.log(prediction.scale)), counted)
 
-    def _embed_x(self, x: tf.Tensor) -> tf.Tensor:
+    def _tables(self) -> Tables:
+        """Every place is a row of the table: the rows are projected once, and not every point."""
+        rows = self.table.embeddings
+        labels = self.from_label(rows[:NUM_LABELS])
+        return Tables(self.to_query(rows), self.to_key(rows), self.from_x(rows), labels)
+
+    def _attend(self, tables: Tables, points: Points) -> tf.Tensor:
+        """The weights of the points before each point [B,H,L,L]."""
+        query, key = (self._tokens(table, points.x, points.series) for table in (tables.query, tables.key))
+        return masked_softmax(self._scores(query, key), masks.earlier(points.valid)[:, None])
+
+    def _tokens(self, projected: tf.Tensor, x: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
+        """Queries or keys, from the table that was projected for them: [B,H,Q,d]."""
+        tokens = self._look_up(projected, x)
+        if self.config.labels_in_qk:
+            tokens += tf.gather(projected, series)
+        return split_heads(tokens, self.config.num_heads)
+
+    def _place(self, tables: Tables, x: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
+        """What x and label of a predicted point add to the first dense layer [B,Q,F]."""
+        return self._look_up(tables.x, x) + tf.gather(tables.label, series)
+
+    def _look_up(self, projected: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """X [B,Q] -> [B,Q,W]: the row of its bin, or between two rows where x is not binned."""
         place = x / self.config.bin_width
         row = tf.floor(place)
-        lower = self.table(self._row(row))
+        lower = tf.gather(projected, self._row(row))
         if self.config.binned_x:
             return lower
-        upper = self.table(self._row(row + 1))
+        upper = tf.gather(projected, self._row(row + 1))
         return lower + (place - row)[..., None] * (upper - lower)
 
-    def _row(self, bin_index: tf.Tensor) -> tf.Tensor:
+    def _row(self, number: tf.Tensor) -> tf.Tensor:
         """Row of the table for a bin; bins outside the table share its first or last row."""
-        return tf.cast(
-            tf.clip_by_value(bin_index + NUM_LABELS, NUM_LABELS, self.config.num_rows - 1), tf.int32
-        )
+        return tf.cast(tf.clip_by_value(number + NUM_LABELS, NUM_LABELS, self.config.num_rows - 1), tf.int32)
 
-    def _embed_place(self, x: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
-        """What queries and keys are made of [B,Q,W]."""
-        place = self._embed_x(x)
-        return place + self.table(series) if self.config.labels_in_qk else place
-
-    def _query(self, x: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
-        return split_heads(self.to_query(self._embed_place(x, series)), self.config.num_heads)
-
-    def _key(self, x: tf.Tensor, series: tf.Tensor) -> tf.Tensor:
-        return split_heads(self.to_key(self._embed_place(x, series)), self.config.num_heads)
-
-    def _scores(self, products: tf.Tensor) -> tf.Tensor:
-        scores = products * (self.config.width // self.config.num_heads) ** -0.5
+    def _scores(self, query: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        """[B,H,Q,d] and [B,H,K,d] -> [B,H,Q,K]."""
+        scores = tf.matmul(query, key, transpose_b=True) * query.shape[-1] ** -0.5
         return tf.nn.relu(scores) if self.config.relu_scores else scores
 
-    def _predict(self, attended: tf.Tensor, previous: tf.Tensor, x: tf.Tensor, series: tf.Tensor) -> Normal:
-        """Attended and previous [B,Q,W], x and series [B,Q] -> mean and scale [B,Q]."""
-        gathered = self.from_heads(attended)
+    def _predict(self, average: tf.Tensor, newest: tf.Tensor, place: tf.Tensor) -> Normal:
+        """Average y that each head sees [B,Q,H], newest y [B,Q] and place [B,Q,F] -> mean and scale [B,Q].
+
+        Values Wv y are linear in y: their average is Wv times the average of y.
+        """
+        num_heads, value_of_one = self.config.num_heads, self.to_value(tf.ones([1, 1]))  # [1,W]
+        of_head = tf.repeat(tf.eye(num_heads), self.config.width // num_heads, axis=1) * value_of_one  # [H,W]
+        gathered = average @ (of_head @ self.from_heads.kernel) + self.from_heads.bias  # [B,Q,W]
         if self.config.previous_value_residual:
-            gathered += previous
+            gathered += newest[..., None] * value_of_one
         if self.config.normalised_values:
             gathered = self.norm(gathered)
         history = self.from_history(tf.nn.leaky_relu(gathered, 0.2))
-        joined = tf.nn.leaky_relu(
-            history + self.from_x(self._embed_x(x)) + self.from_label(self.table(series)), 0.2
-        )
+        joined = tf.nn.leaky_relu(history + place, 0.2)
         mean, log_scale = tf.unstack(self.head(self.third(self.second(joined))), axis=-1)
         return Normal(mean, tf.exp(log_scale))
 
 
-def _newest_before(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """The value of the newest valid position before each position [B,L,W]; zeros where there is none."""
-    length = tf.shape(valid)[1]
-    number = tf.where(masks.earlier(valid), tf.range(1, length + 1), 0)  # [B,Q,K]: 1 + key, 0 = hidden
-    newest = tf.reduce_max(number, axis=-1)  # [B,Q]
-    padded = tf.pad(values, [[0, 0], [1, 0], [0, 0]])  # row 0 is "none"
-    return tf.gather(padded, newest, batch_dims=1)
+def _average(weights: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Weights [B,H,Q,K] of y [B,K] -> [B,Q,H]."""
+    return tf.linalg.matrix_transpose(tf.linalg.matvec(weights, y[:, None]))
+
+
+def _newest_before(y: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """The newest valid y before each position [B,L]; 0 where there is none."""
+    number = tf.range(1, tf.shape(y)[1] + 1)  # 1 + key
+    newest = tf.reduce_max(tf.where(masks.earlier(valid), number, 0), axis=-1)  # [B,Q], 0 = none
+    return tf.gather(tf.pad(y, [[0, 0], [1, 0]]), newest, batch_dims=1)

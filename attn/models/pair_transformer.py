@@ -15,8 +15,8 @@ import keras
 import tensorflow as tf
 
 from attn import masks
-from attn.layers import RelationBias, masked_softmax, merge_heads, split_heads
-from attn.models.base import Newest, Normal, PairModel, Points, write_slot
+from attn.layers import RelationBias, hiding, masked_softmax, merge_heads, split_heads
+from attn.models.base import Normal, PairModel, Points, write_slot
 
 # Added to the predicted scale: a tenth of the noise of the shipped processes is far below what any
 # prediction can reach, and keeps the density finite.
@@ -53,21 +53,19 @@ class Keys(NamedTuple):
 
 
 class History(NamedTuple):
-    """The context of B pairs: C points, their keys and values in every layer, and its level [B,1]."""
+    """What B pairs know before their T targets are written.
 
-    x: tf.Tensor
-    series: tf.Tensor
-    valid: tf.Tensor
+    level   [B,1]                      of the context
+    layers  one a layer                keys and values of the context
+    biases  [B,H,T,C+T], one a layer   what relations add to the logits of a target, hidden context included
+    """
+
     level: tf.Tensor
     layers: tuple[Keys, ...]
+    biases: tuple[tf.Tensor, ...]
 
 
-class Cache(NamedTuple):
-    """The T slots of S trajectories: x and series [B,T] are common to them, keys and values are not."""
-
-    x: tf.Tensor
-    series: tf.Tensor
-    layers: tuple[Keys, ...]
+Cache = tuple[Keys, ...]  # keys and values of the T slots of S trajectories, one a layer
 
 
 class Block(keras.layers.Layer):
@@ -159,8 +157,8 @@ class PairTransformer(PairModel):
         biases = self.relation(points.x, points.series, points.x, points.series)
         return [tf.concat([bias, bias[:, :, first:]], axis=2) for bias in biases]
 
-    def prefill(self, points: Points) -> History:
-        """One pass of the content stream over the context."""
+    def prefill(self, points: Points, x: tf.Tensor, series: tf.Tensor) -> History:
+        """One pass of the content stream over the context, and the biases of every target."""
         level = _level(points)
         content = self.embed_value((points.y - level)[..., None])  # [B,C,W]
         may_see = points.valid[:, None, None, :]
@@ -171,62 +169,38 @@ class PairTransformer(PairModel):
             layers.append(keys)
             logits = tf.matmul(block.queries(content), keys.key, transpose_b=True)  # [B,H,C,C]
             content = block.gather(content, masked_softmax(logits + bias, may_see) @ keys.value)
-        return History(points.x, points.series, points.valid, level, tuple(layers))
+        seen_x, seen_series = tf.concat([points.x, x], axis=1), tf.concat([points.series, series], axis=1)
+        is_point = tf.concat([points.valid, tf.ones_like(x, tf.bool)], axis=1)[:, None, None]  # [B,1,1,C+T]
+        ahead = [bias + hiding(is_point) for bias in self.relation(x, series, seen_x, seen_series)]
+        return History(level, tuple(layers), tuple(ahead))
 
     def empty_cache(self, num_pairs: tf.Tensor, num_samples: tf.Tensor, num_slots: tf.Tensor) -> Cache:
         """Zeros: a slot is not read before it is written."""
         heads, width = self.config.num_heads, self.config.width // self.config.num_heads
         empty = tf.zeros([num_pairs, heads, num_samples, num_slots, width])
-        layers = tuple(Keys(empty, empty) for _ in self.blocks)
-        return Cache(tf.zeros([num_pairs, num_slots]), tf.zeros([num_pairs, num_slots], tf.int32), layers)
+        return tuple(Keys(empty, empty) for _ in self.blocks)
 
-    def step(
-        self,
-        history: History,
-        cache: Cache,
-        number: tf.Tensor,
-        newest: Newest,
-        x_next: tf.Tensor,
-        series_next: tf.Tensor,
-    ) -> tuple[Normal, Cache]:
-        """Two tokens a trajectory in one pass: the content of the newest point, the query for the next."""
-        num_pairs, num_samples = tf.unstack(tf.shape(newest.y))
-        num_slots = tf.shape(cache.x)[1]
-        slot = (number - 1) % num_slots  # at number 0 nothing is appended: the last slot holds a dummy unseen
-        x_slots = write_slot(cache.x, slot, newest.x, axis=1)
-        series_slots = write_slot(cache.series, slot, newest.series, axis=1)
-        x, series = (
-            tf.concat([newest.x, x_next], axis=1),
-            tf.concat([newest.series, series_next], axis=1),
-        )  # [B,2]
-        biases = self.relation(
-            x,
-            series,
-            tf.concat([history.x, x_slots], axis=1),
-            tf.concat([history.series, series_slots], axis=1),
-        )  # [B,H,2,C+T] each
-        may_see = tf.concat(
-            [
-                history.valid,
-                tf.tile(masks.written(num_slots, number)[None], [num_pairs, 1]),
-            ],
-            axis=1,
-        )[:, None, None, None, :]  # [B,1,1,1,C+T]
-        content = self.embed_value((newest.y - history.level)[..., None])  # [B,S,W]
-        tokens = tf.stack([content, self._empty_queries(newest.y)], axis=2)  # [B,S,2,W]
+    def step(self, history: History, cache: Cache, number: tf.Tensor, y: tf.Tensor) -> tuple[Normal, Cache]:
+        """Two tokens a trajectory in one pass: the content of the newest target, the query for the next."""
+        num_pairs, num_samples = tf.unstack(tf.shape(y))
+        newest = tf.maximum(
+            number - 1, 0
+        )  # at number 0 a dummy goes to slot 0, unseen, and number 1 overwrites it
+        content = self.embed_value((y - history.level)[..., None])  # [B,S,W]
+        tokens = tf.stack([content, self._empty_queries(y)], axis=2)  # [B,S,2,W]
         tokens = tf.reshape(tokens, [num_pairs, 2 * num_samples, self.config.width])
-        layers = []
+        asking = tf.stack([newest, number])
+        written = []
         for i, block in enumerate(self.blocks):
             added = block.keys(tokens[:, ::2])  # [B,H,S,d]
-            slots = Keys(
-                write_slot(cache.layers[i].key, slot, added.key[:, :, :, None], axis=3),
-                write_slot(cache.layers[i].value, slot, added.value[:, :, :, None], axis=3),
-            )  # [B,H,S,T,d]
-            layers.append(slots)
-            attended = _attend_twice(block.queries(tokens), history.layers[i], slots, biases[i], may_see)
+            slots = Keys(*(write_slot(old, newest, new) for old, new in zip(cache[i], added, strict=True)))
+            written.append(slots)
+            if i == len(self.blocks) - 1:  # no later layer reads the content
+                tokens, asking = tokens[:, 1::2], asking[1:]
+            bias = tf.gather(history.biases[i], asking, axis=2)  # [B,H,P,C+T], P = 2 or 1
+            attended = _attend_twice(block.queries(tokens), history.layers[i], slots, number, bias)
             tokens = block.gather(tokens, attended)
-        prediction = self._predict(tokens[:, 1::2], history.level)
-        return prediction, Cache(x_slots, series_slots, tuple(layers))
+        return self._predict(tokens, history.level), tuple(written)
 
     def _empty_queries(self, like: tf.Tensor) -> tf.Tensor:
         """The same learnt token for every element of `like` [B,Q] -> [B,Q,W]."""
@@ -247,23 +221,24 @@ def _level(points: Points) -> tf.Tensor:
 
 
 def _attend_twice(
-    queries: tf.Tensor,
-    context: Keys,
-    slots: Keys,
-    bias: tf.Tensor,
-    may_see: tf.Tensor,
+    queries: tf.Tensor, context: Keys, slots: Keys, num_written: tf.Tensor, bias: tf.Tensor
 ) -> tf.Tensor:
-    """Queries [B,H,2S,d] over the shared context and the trajectory's own slots, by one softmax."""
+    """Queries [B,H,SP,d] over the shared context and the trajectory's written slots, by one softmax.
+
+    bias [B,H,P,C+T].  The context is read by all trajectories in one product.
+    """
     num_heads, width = slots.key.shape[1], slots.key.shape[4]
-    num_pairs, num_samples = tf.shape(slots.key)[0], tf.shape(slots.key)[2]
-    num_context = tf.shape(context.key)[2]
-    by_trajectory = [num_pairs, num_heads, num_samples, 2, -1]
-    over_context = tf.matmul(queries, context.key, transpose_b=True)  # [B,H,2S,C]
-    over_context = tf.reshape(over_context, by_trajectory)  # [B,H,S,2,C]
-    over_slots = tf.matmul(tf.reshape(queries, by_trajectory), slots.key, transpose_b=True)  # [B,H,S,2,T]
-    logits = tf.concat([over_context, over_slots], axis=-1) + bias[:, :, None]  # [B,H,S,2,C+T]
-    weights = masked_softmax(logits, may_see)
-    flat = [num_pairs, num_heads, 2 * num_samples]
-    from_context = tf.reshape(weights[..., :num_context], [*flat, num_context]) @ context.value
-    from_slots = tf.reshape(weights[..., num_context:] @ slots.value, [*flat, width])
-    return from_context + from_slots
+    num_pairs, num_samples, num_slots = tf.unstack(tf.gather(tf.shape(slots.key), [0, 2, 3]))
+    num_context, num_tokens = tf.shape(context.key)[2], tf.shape(queries)[2]
+    by_trajectory = [num_pairs, num_heads, num_samples, tf.shape(bias)[2], -1]
+    over_context = tf.matmul(queries, context.key, transpose_b=True)  # [B,H,SP,C]
+    over_slots = tf.matmul(tf.reshape(queries, by_trajectory), slots.key, transpose_b=True)  # [B,H,S,P,T]
+    logits = tf.concat([tf.reshape(over_context, by_trajectory), over_slots], axis=-1)
+    is_written = masks.written(num_slots, num_written)
+    bias += hiding(tf.pad(is_written, [[num_context, 0]], constant_values=True))
+    weights = tf.nn.softmax(logits + bias[:, :, None])  # [B,H,S,P,C+T]
+    on_context = tf.reshape(weights[..., :num_context], [num_pairs, num_heads, num_tokens, num_context])
+    from_slots = tf.reshape(
+        weights[..., num_context:] @ slots.value, [num_pairs, num_heads, num_tokens, width]
+    )
+    return on_context @ context.value + from_slots

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from attn import masks, rollout
 from attn.models import pair_transformer as transformer
-from attn.models.base import Newest, Normal, PairModel, write_slot
+from attn.models.base import Normal, PairModel, write_slot
 from attn.types import Batch, Floats, Ints, Rollout
 from diagnostics.faults.injection import InjectedSubject, Replacement, injection
 from diagnostics.faults.trained import TRANSFORMER, fresh_run
@@ -71,11 +71,18 @@ def true_values_fed(severity: float) -> Subject:
 
 def _fed(change: Any) -> Replacement:
     """What is fed back goes through `change` first."""
+    sound = transformer.PairTransformer.step
 
-    def newest(x: tf.Tensor, series: tf.Tensor, y: tf.Tensor) -> Newest:
-        return Newest(x, series, change(y))
+    def step(
+        model: transformer.PairTransformer,
+        history: transformer.History,
+        cache: transformer.Cache,
+        number: tf.Tensor,
+        y: tf.Tensor,
+    ) -> tuple[Normal, transformer.Cache]:
+        return sound(model, history, cache, number, change(y))
 
-    return Replacement(rollout, "Newest", newest)
+    return Replacement(transformer.PairTransformer, "step", step)
 
 
 @injection(23, "scaled_feedback", (0.4, 0.8, 0.95))
@@ -125,9 +132,8 @@ def stale_cache(severity: float) -> Subject:
     """Keys and values of every so many-th step are not written to the cache."""
     period = int(severity)
 
-    def sometimes(cache: tf.Tensor, slot: tf.Tensor, value: tf.Tensor, axis: int) -> tf.Tensor:
-        is_due = (slot % period != 0) if len(cache.shape) == 5 else tf.constant(True)
-        return tf.where(is_due, write_slot(cache, slot, value, axis), cache)
+    def sometimes(cache: tf.Tensor, slot: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+        return tf.where(slot % period != 0, write_slot(cache, slot, value), cache)
 
     return InjectedSubject(fresh_run("sound"), (Replacement(transformer, "write_slot", sometimes),))
 

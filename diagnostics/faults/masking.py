@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from attn import masks, rollout
-from attn.layers import masked_softmax
+from attn.layers import hiding, masked_softmax
 from attn.models import pair_transformer as transformer
 from attn.models.base import Points
 from attn.types import Batch
@@ -51,7 +51,16 @@ def inverted_mask(severity: float) -> Subject:
     def inverted(logits: tf.Tensor, may_see: tf.Tensor) -> tf.Tensor:
         return masked_softmax(logits, ~may_see)
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(transformer, "masked_softmax", inverted),))
+    def hiding_the_visible(may_see: tf.Tensor) -> tf.Tensor:
+        return hiding(~may_see)
+
+    return InjectedSubject(
+        fresh_run("sound"),
+        (
+            Replacement(transformer, "masked_softmax", inverted),
+            Replacement(transformer, "hiding", hiding_the_visible),
+        ),
+    )
 
 
 @injection(14, "misaligned_causal_mask")

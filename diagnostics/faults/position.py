@@ -85,12 +85,13 @@ def positions_shared_across_rows(severity: float) -> Subject:
 @injection(7, "stuck_position", (1.0, 3.0, 8.0))
 def stuck_position(severity: float) -> Subject:
     """The position stands still from that step of inference on."""
-    last = int(severity) - 1
+    last, sound = int(severity) - 1, rollout._Steps
 
-    def stuck(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-        return values[:, tf.minimum(index, last)][:, None]
+    def stuck(x: Floats, series: Ints, given: Floats, num_given: Ints, noise: Floats) -> rollout._Steps:
+        step = np.minimum(np.arange(x.shape[1]), last)
+        return sound(x[:, step], series[:, step], given, num_given, noise)
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(rollout, "_column", stuck),))
+    return InjectedSubject(fresh_run("sound"), (Replacement(rollout, "_Steps", stuck),))
 
 
 @injection(8, "query_off_by_one")
