@@ -6,7 +6,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # One thread a factorisation: at these sizes the threads of OpenBLAS cost more than they give.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: report test lint selftest bench bench-once pretrained install
+.PHONY: report test lint selftest bench bench-once mutants pretrained install
 
 report: install
 	$(BIN)/diagnose report --subject historic --against corrected --out reports/historic-vs-corrected
@@ -31,6 +31,18 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Mutates the checks, and what they judge and measure by, and counts the mutants that no test notices.  What was
+# interrupted goes on; where a source changed, all begins anew.
+MUTANTS := reports/mutants/session.sqlite
+mutants: install $(MUTANTS)
+	$(BIN)/python tests/mutants/execute.py $(MUTANTS)
+
+$(MUTANTS): $(wildcard diagnostics/checks/*.py) diagnostics/measures.py diagnostics/judge.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,mutation]"
+	mkdir -p $(@D)
+	$(BIN)/cosmic-ray init --force pyproject.toml $@
+	$(BIN)/cr-filter-operators $@ pyproject.toml
 
 # Trains the two runs that ship with the package, from nothing, into runs/.
 pretrained: runs/historic runs/corrected

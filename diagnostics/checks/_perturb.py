@@ -67,8 +67,8 @@ def some_columns(batch: Batch) -> list[int]:
     shared = np.flatnonzero(batch.is_target.all(axis=0))
     if len(shared) == 0:
         shared = np.flatnonzero(batch.is_target.any(axis=0))
-    places = (0, 1, len(shared) // 2, len(shared) - 1)
-    return sorted({int(shared[min(place, len(shared) - 1)]) for place in places})
+    last = len(shared) - 1
+    return sorted({int(shared[min(place, last)]) for place in (0, 1, len(shared) // 2, last)})
 
 
 def rollouts_apart(one: Rollout, other: Rollout, batch: Batch) -> Floats:

@@ -30,12 +30,20 @@ PROCESSES = {
     "rbf shift": replace(PROCESS, shift="rbf", shift_scale=1.0),
 }
 FAMILY_FILES = [module.name for module in pkgutil.iter_modules(checks.__path__) if module.name[0] != "_"]
+of_every_file = pytest.mark.parametrize("file", FAMILY_FILES)
 NEEDS_A_PROCESS = {
     "newest_point_weighs_as_it_should",
     "no_offset_at_the_first_target",
     "pairs_follow_their_process",
     "pairs_are_independent",
     "noise_is_independent",
+}
+NEEDS_TWO_SERIES = {
+    "history_labels_matter",
+    "other_series_is_seen",
+    "no_drift_at_the_first_target",
+    "no_offset_at_the_first_target",
+    "no_drift_later",
 }
 
 
@@ -54,12 +62,13 @@ def test_the_healthy_subject_lacks_nothing(whole_subject):
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
-def test_every_check_passes_on_the_oracle(process, seed, ask, whole_subject):
-    found = {check.name: ask(check, whole_subject(process), seed) for check in CHECKS}
+@of_every_file
+def test_every_check_passes_on_the_oracle(file, process, seed, ask, whole_subject):
+    found = {check.name: ask(check, whole_subject(process), seed) for check in defined_in(file)}
     assert [f"{name}: {f.detail}" for name, f in found.items() if f.status != "passed"] == []
 
 
-@pytest.mark.parametrize("file", FAMILY_FILES)
+@of_every_file
 def test_every_check_has_twins_on_which_it_fails(file):
     twins = runpy.run_path(str(Path(__file__).parent / "checks" / f"test_{file}_checks.py"))["TWINS"]
     assert set(twins) == defined_in(file)
@@ -79,24 +88,24 @@ def test_every_check_documents_itself_and_suspects_known_faults(check):
     assert set(check.suspects) <= set(FAULTS)
 
 
-def test_without_a_process_those_checks_are_skipped_that_compare_with_it(ask, whole_subject):
+@of_every_file
+def test_without_a_process_those_checks_are_skipped_that_compare_with_it(file, ask, whole_subject):
     pairs = PROCESS.sample(64, np.random.default_rng(6))
-    found = {check.name: ask(check, whole_subject(PROCESS), source=pairs) for check in CHECKS}
-    assert with_status(found, "skipped") == NEEDS_A_PROCESS
+    found = {check.name: ask(check, whole_subject(PROCESS), source=pairs) for check in defined_in(file)}
+    assert with_status(found, "skipped") == NEEDS_A_PROCESS & set(found)
     assert {name: found[name].detail for name in with_status(found, "failed")} == {}
 
 
-def test_single_sequences_skip_what_needs_two_series(ask, whole_subject):
+@of_every_file
+def test_single_sequences_skip_what_needs_two_series(file, ask, whole_subject):
     single = PairProcess(shift="none", num_points=30)
-    found = {check.name: ask(check, whole_subject(single)) for check in CHECKS}
-    assert with_status(found, "skipped") == {
-        "history_labels_matter",
-        "other_series_is_seen",
-        "no_drift_at_the_first_target",
-        "no_offset_at_the_first_target",
-        "no_drift_later",
-    }
+    found = {check.name: ask(check, whole_subject(single)) for check in defined_in(file)}
+    assert with_status(found, "skipped") == NEEDS_TWO_SERIES & set(found)
     assert {name: found[name].detail for name in with_status(found, "failed")} == {}
+
+
+def test_the_names_of_what_is_skipped_are_names_of_checks():
+    assert {check.name for check in CHECKS} >= NEEDS_A_PROCESS | NEEDS_TWO_SERIES
 
 
 def test_series_to_predict_differ_between_rows_of_a_scenario():

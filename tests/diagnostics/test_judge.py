@@ -106,3 +106,93 @@ def test_worst_prefers_failures_then_skips():
     assert judge.worst(passed, skipped, failed) is failed
     assert judge.worst(passed, skipped) is skipped
     assert judge.worst(passed, Finding("passed", "other")) is passed
+
+
+def test_the_cap_is_a_hundredth_of_the_typical_scale():
+    class Wide(LastValue):
+        def teacher_force(self, batch):
+            prediction = super().teacher_force(batch)
+            return replace(
+                prediction, scale=np.where(np.arange(len(batch.y)) < 6, 9.0, 3.0)[:, None] + 0 * batch.y
+            )
+
+    subject = Wide(noise=100.0)
+    rest = 64 * judge.EPSILON * np.abs(subject.teacher_force(BATCH).mean).max()
+    assert tolerance(subject) == pytest.approx(0.03, abs=3 * rest)
+
+
+def test_only_targets_count_for_the_tolerance():
+    class LargeInTheContext(LastValue):
+        def teacher_force(self, batch):
+            prediction = super().teacher_force(batch)
+            return Prediction(
+                np.where(batch.is_target, prediction.mean, 1e9 * batch.y), np.where(batch.is_target, 1.0, 1e9)
+            )
+
+    assert tolerance(LargeInTheContext()) == pytest.approx(tolerance(LastValue()), rel=1e-9)
+
+
+def test_the_smallest_move_is_four_roundings_of_the_largest_mean():
+    prediction = Prediction(np.array([[np.nan, -8.0, 2.0]]), np.ones((1, 3)))
+    assert judge.smallest_move(prediction) == 32 * 2.0**-23
+
+
+def test_a_contract_states_its_figures():
+    apart = np.array([[0.0, 2.0], [0.1, 0.0]])
+    passed = judge.must_not_move(apart, 2.0, passed="fine", failed="")
+    assert (passed.status, passed.statistic, passed.tolerance) == ("passed", 2.0, 2.0)
+    failed = judge.must_not_move(apart, 0.05, passed="", failed="it moves")
+    assert (failed.status, failed.statistic, failed.tolerance) == ("failed", 2.0, 0.05)
+    at_rest = judge.must_not_move(0 * apart, 0.0, passed="fine", failed="")
+    assert (at_rest.status, at_rest.statistic) == ("passed", 0.0)
+    assert "in 1 of 2 rows" in judge.must_not_move(apart, 0.1, passed="", failed="").detail
+
+
+def test_a_response_must_exceed_the_smallest_move():
+    rows = np.array([[0.0, 2.0], [1.0, 0.0]])
+    moved = judge.must_move(rows, 0.9, passed="fine", failed="")
+    assert (moved.status, moved.statistic, moved.tolerance) == ("passed", 1.0, 0.9)
+    assert "in 100% of the rows, typically by 1.5: fine" in moved.detail
+    half = judge.must_move(rows, 1.0, passed="", failed="stuck")
+    assert (half.status, half.statistic, half.tolerance) == ("failed", 0.5, 0.9)
+    still = judge.must_move(rows, 2.0, passed="", failed="stuck")
+    assert (still.status, still.statistic) == ("failed", 0.0)
+    assert still.detail == "no prediction moved by more than 2: stuck"
+
+
+def test_the_share_that_must_respond_may_be_another():
+    rows = np.array([[2.0], [0.0]])
+    half = judge.must_move(rows, 1.0, passed="", failed="", least_share=0.5)
+    assert (half.status, half.statistic, half.tolerance) == ("passed", 0.5, 0.5)
+    most = judge.must_move(rows, 1.0, passed="", failed="", least_share=0.6)
+    assert (most.status, most.statistic, most.tolerance) == ("failed", 0.5, 0.6)
+
+
+@pytest.mark.parametrize(("value", "edge"), [(0.0, -0.1), (0.3, 0.2), (0.04, -0.1), (0.06, 0.2)])
+def test_a_statistic_states_its_figures_and_the_nearer_edge(value, edge):
+    constant = mean_of(np.full((10, 1), value))  # the interval is the value itself
+    finding = judge.judge_interval(
+        "it", constant, (-0.1, 0.2), np.random.default_rng(0), passed="", failed=""
+    )
+    assert finding.status == ("failed" if value > 0.2 else "passed")
+    assert (finding.statistic, finding.tolerance) == (pytest.approx(value), edge)
+    assert finding.evidence == {
+        "value": pytest.approx(value),
+        "low": pytest.approx(value),
+        "high": pytest.approx(value),
+        "healthy": [-0.1, 0.2],
+    }
+
+
+@pytest.mark.parametrize("value", [-1.0, 2.0])
+def test_the_edges_themselves_are_healthy(value):
+    constant = mean_of(np.full((10, 1), value))
+    finding = judge.judge_interval(
+        "it", constant, (-1.0, 2.0), np.random.default_rng(0), passed="", failed=""
+    )
+    assert finding.status == "passed"
+
+
+def test_the_first_of_several_failures_is_the_worst():
+    passed, one, two = Finding("passed", ""), Finding("failed", "one"), Finding("failed", "two")
+    assert judge.worst(passed, one, two) is one
