@@ -51,7 +51,12 @@ setup(
         "hypothesis>=6.120,<7",
         "pytest>=8.3",
     ],
-    extras_require={"real": REAL_DATA, "torch": ["torch>=2.4"], "mutation": ["cosmic-ray>=8.7,<9"], "dev": DEV},
+    extras_require={
+        "real": REAL_DATA,
+        "torch": ["torch>=2.4"],
+        "mutation": ["cosmic-ray>=8.7,<9"],  # make mutants
+        "dev": DEV,
+    },
     entry_points={
         "console_scripts": ["attn = attn.cli:main", "diagnose = diagnostics.cli:main"],
         "pytest11": ["diagnostics = diagnostics.plugin"],
