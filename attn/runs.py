@@ -4,6 +4,7 @@
     history.json          one row an epoch
     checkpoints/          the last three, each whole in one file (weights, optimizer, step)
     weights.safetensors   the trained weights, with the configuration that they belong to
+    tensorboard/          what `tensorboard --logdir` shows: the training as it went, projected layers
 
 Loading executes nothing that a run contains: JSON and plain arrays only.
 """
@@ -21,6 +22,7 @@ from attn.processes import PairProcess
 from attn.tensors import Arrays, TensorsError, load_tensors, save_tensors
 
 SCHEMA_VERSION = 1
+BOARD = "tensorboard"
 PRETRAINED = Path(__file__).parent / "pretrained"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 

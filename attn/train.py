@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from attn.models import ModelConfig, PairModel, build_model
+from attn.board import Board
+from attn.models import ModelConfig, build_model
 from attn.processes import PairProcess
 from attn.rollout import to_points
 from attn.runs import (
@@ -29,6 +29,7 @@ from attn.runs import (
     save_weights,
     write_json,
 )
+from attn.snapshot import Snapshot
 from attn.stream import Stream
 from attn.trainer import TrainConfig, Trainer
 from attn.types import Batch, Pairs
@@ -73,7 +74,8 @@ def train(
     trainer = Trainer(model, config)
     start = trainer.restore(directory / "checkpoints")
     history = read_summary(directory).history[: start // config.steps_per_epoch]
-    board = tf.summary.create_file_writer(str(directory / "tensorboard"))
+    process = source if isinstance(source, PairProcess) else None
+    board = Board(directory, spec, Snapshot.of(test, config.num_context, process, config.seed))
     losses: list[float] = []
     epoch_started = time.perf_counter()
     for step, batch in _prefetched(stream, start, config.num_steps):
@@ -89,7 +91,7 @@ def train(
             history.append(figures)
             write_json(directory / "history.json", history)
             trainer.save(directory / "checkpoints", step + 1)
-            _write_board(board, model, figures)
+            board.write_epoch(model, figures)
             losses, epoch_started = [], time.perf_counter()
         if on_progress is not None:
             on_progress(Progress(step + 1, config.num_steps, recent, figures))
@@ -171,15 +173,3 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return asked.stdout.strip() or None
-
-
-def _write_board(board: tf.summary.SummaryWriter, model: PairModel, figures: dict[str, float]) -> None:
-    """Scalars and a histogram of every weight for TensorBoard."""
-    step = int(figures["step"])
-    with board.as_default():
-        for name, value in figures.items():
-            if name != "step":
-                tf.summary.scalar(name, value, step)
-        for weight in model.trainable_variables:
-            tf.summary.histogram(weight.path, tf.convert_to_tensor(weight), step)
-    board.flush()

@@ -68,6 +68,13 @@ class HistoricConfig:
         if not self.bin_width > 0:
             raise ValueError(f"bin_width must be above 0; got {self.bin_width}")
 
+    def x_of_row(self, row: int) -> float:
+        """The x that a row of bins stands for: the centre of its bin, or where it is not interpolated.
+
+        The first row also serves every x below its bin, the last every x above.
+        """
+        return (row - NUM_LABELS + (0.5 if self.binned_x else 0.0)) * self.bin_width
+
 
 class Tables(NamedTuple):
     """The table, projected: its R rows for queries and keys [R,W] and for x [R,F], its labels [2,F]."""
