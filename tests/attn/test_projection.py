@@ -1,12 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from google.protobuf import text_format
 from tensorboard.plugins.projector import ProjectorConfig
 
 from attn.models import HistoricConfig, PairTransformerConfig, build_model
 from attn.projection import Projection, project_layer, write_projection
+from attn.rollout import attention, teacher_force
+from attn.types import Batch
 
 HISTORIC = build_model(HistoricConfig(width=6, num_heads=2, layer_dims=(4, 5, 3), num_rows=30), seed=0)
 TRANSFORMER = build_model(PairTransformerConfig(width=6, num_layers=2, num_heads=2, hidden_dim=8), seed=0)
@@ -19,20 +20,32 @@ def weight(model, path):
 @pytest.mark.parametrize("binned_x", [True, False])
 def test_a_row_of_the_table_is_what_the_model_reads_at_its_x(binned_x):
     model = build_model(HistoricConfig(width=6, num_rows=30, binned_x=binned_x), seed=0)
-    projection = project_layer(model, "table")
-    of_bins = projection.rows.x.notna().to_numpy()
-    x = projection.rows.x[of_bins].to_numpy(np.float32)
-    read = model._embed_x(tf.constant(x[None]))[0].numpy()
-    # off a bin x falls on a row: x / bin_width is exact to 1e-7 of at most 28 rows, times a step between rows
-    np.testing.assert_allclose(read, projection.vectors[of_bins], atol=0 if binned_x else 1e-5)
+    rows = project_layer(model, "table").rows
+    of_bins = np.flatnonzero(rows.x.notna())
+    # a pair for every row but the first: one context point at the x of the first, one target at its own x
+    x = np.stack([np.full(27, rows.x[of_bins[0]]), rows.x[of_bins[1:]]], axis=1)
+    series = np.zeros(x.shape, int)
+    batch = Batch(x, series, np.ones(x.shape), np.ones(x.shape, bool), np.ones(27, int))
+    before = teacher_force(model, batch).mean[:, 1]
+    for row in of_bins[[1, 13, -1]]:
+        model.table.embeddings.assign_add(np.eye(30, dtype=np.float32)[:, [row]] * np.ones(6, np.float32))
+        after = teacher_force(model, batch).mean[:, 1]
+        # between rows, what a target at its row gets of the next is the rounding of x / bin_width, below 1e-5
+        assert of_bins[1:][np.abs(after - before) > 1e-3].tolist() == [row]
+        before = after
 
 
 def test_the_first_rows_of_the_table_are_the_labels():
-    projection = project_layer(HISTORIC, "table")
-    read = HISTORIC.table(tf.constant([0, 1])).numpy()
-    np.testing.assert_array_equal(projection.vectors[:2], read)
-    assert projection.rows.name[:2].tolist() == ["label 0", "label 1"]
-    assert projection.rows.label[:3].tolist() == ["0", "1", ""]
+    """A label is what the model reads of a point whose series it is."""
+    model = build_model(HistoricConfig(width=6, num_rows=30), seed=0)
+    rows = project_layer(model, "table").rows
+    assert rows["name"][:2].tolist() == ["label 0", "label 1"]
+    assert rows["label"][:3].tolist() == ["0", "1", ""]
+    x = np.array([[0.05, 0.55], [0.05, 0.55]])
+    batch = Batch(x, np.array([[0, 0], [1, 1]]), x, np.ones(x.shape, bool), np.array([1, 1]))
+    before = teacher_force(model, batch).mean[:, 1]
+    model.table.embeddings.assign_add(np.eye(30, dtype=np.float32)[:, [1]] * np.ones(6, np.float32))
+    assert (teacher_force(model, batch).mean[:, 1] != before).tolist() == [False, True]
 
 
 @pytest.mark.parametrize("layer", ["block_1_to_query", "block_1_to_key", "block_1_to_value"])
@@ -46,13 +59,15 @@ def test_a_unit_of_a_head_is_shown_with_the_weights_that_lead_to_it(layer):
 
 
 def test_heads_are_cut_as_attention_cuts_them():
-    """A query whose only weights belong to the rows of head 1 has nothing in head 0."""
-    model = build_model(HistoricConfig(width=6, num_heads=2, num_rows=30), seed=0)
-    head = project_layer(model, "to_query").rows["head"].to_numpy()
-    model.to_query.kernel.assign(model.to_query.kernel * (head == 1).astype(np.float32))
-    query = model._query(tf.constant([[0.05, 1.05]]), tf.constant([[0, 1]])).numpy()  # [B,H,Q,d]
-    assert not query[:, 0].any()
-    assert query[:, 1].all()
+    """A head whose queries are 0 looks at all points alike."""
+    model = build_model(HistoricConfig(width=6, num_heads=2, num_rows=30, relu_scores=False), seed=0)
+    is_first = project_layer(model, "to_query").rows["head"].to_numpy() == 0
+    model.to_query.kernel.assign(np.where(is_first, 0, model.to_query.kernel.numpy()))
+    x = np.array([[0.05, 0.55, 1.05, 1.55]])
+    batch = Batch(x, np.zeros(x.shape, int), x, np.ones(x.shape, bool), np.array([3]))
+    first, second = attention(model, batch).weights[0, 0, :, 3]
+    np.testing.assert_allclose(first, [1 / 3, 1 / 3, 1 / 3, 0], rtol=1e-6)
+    assert np.ptp(second[:3]) > 1e-3
 
 
 def test_what_leads_out_of_the_heads_is_shown_by_head():
