@@ -43,6 +43,7 @@ setup(
         "seaborn>=0.13,<1",
         "pillow>=10",  # the animation of attention
         "tensorboard>=2.20,<3",
+        "protobuf>=5",  # the settings of the projector
         "safetensors>=0.5,<1",  # weights in a format that holds no code
         "pydantic>=2.9,<3",  # schema of results, spec of runs
         "typer>=0.29,<1",  # command line

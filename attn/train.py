@@ -57,12 +57,14 @@ def train(
     source: PairProcess | Pairs,
     *,
     resume: bool = False,
+    pictures: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Train a model into `directory`, and return the finished run.
 
-    source   draws fresh pairs for every step, or is a set of pairs of which every fifth is held out
-    resume   go on from the last whole checkpoint of a run of the same spec
+    source     draws fresh pairs for every step, or is a set of pairs of which every fifth is held out
+    resume     go on from the last whole checkpoint of a run of the same spec
+    pictures   TensorBoard shows a test pair continued after every epoch; the first costs some seconds
 
     Raises RunError if the directory exists and `resume` is off, if its spec differs, or if the disk fails.
     """
@@ -74,8 +76,7 @@ def train(
     trainer = Trainer(model, config)
     start = trainer.restore(directory / "checkpoints")
     history = read_summary(directory).history[: start // config.steps_per_epoch]
-    process = source if isinstance(source, PairProcess) else None
-    board = Board(directory, spec, Snapshot.of(test, config.num_context, process, config.seed))
+    board = Board(directory, spec, _snapshot(test, config, source) if pictures else None)
     losses: list[float] = []
     epoch_started = time.perf_counter()
     for step, batch in _prefetched(stream, start, config.num_steps):
@@ -97,6 +98,11 @@ def train(
             on_progress(Progress(step + 1, config.num_steps, recent, figures))
     save_weights(model, directory / "weights.safetensors")
     return load_run(directory)
+
+
+def _snapshot(test: Batch, config: TrainConfig, source: PairProcess | Pairs) -> Snapshot | None:
+    process = source if isinstance(source, PairProcess) else None
+    return Snapshot.of(test, config.num_context, process, config.seed)
 
 
 def _prefetched(stream: Stream, start: int, stop: int) -> Iterator[tuple[int, Batch]]:

@@ -232,7 +232,9 @@ def _train(
             if standing.epoch is not None:
                 console.print(_epoch_line(standing.epoch, config.steps_per_epoch), soft_wrap=True)
 
-        run = train_run(directory, model_config, config, source, resume=resume, on_progress=report)
+        run = train_run(
+            directory, model_config, config, source, resume=resume, pictures=True, on_progress=report
+        )
     console.print(f"{directory}: trained, {config.num_steps} steps", soft_wrap=True, markup=False)
     return run
 

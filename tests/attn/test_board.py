@@ -63,7 +63,7 @@ def served(logdir):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run with three projected layers, one of them projected twice."""
-    trained = train(tmp_path_factory.mktemp("runs") / "mine", SMALL, QUICK, PROCESS)
+    trained = train(tmp_path_factory.mktemp("runs") / "mine", SMALL, QUICK, PROCESS, pictures=True)
     for layer in ("table", "to_query", "norm", "to_query"):
         write_projection(trained.directory / BOARD, project_layer(trained.model, layer))
     return trained
