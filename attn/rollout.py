@@ -15,9 +15,11 @@ from attn.models.base import Normal, PairModel, Points
 from attn.types import Attention, Batch, Bools, Floats, Ints, Prediction, Rollout
 
 FEEDS = ("sample", "mean")
-# Rows of trajectories in one pass: at 100 points and width 64 this holds the cache below 1 GiB.
+# What one pass may hold, at most: rows; pairs of a query and a key (64 bytes each with 4 layers of 4 heads,
+# in about four places); points that trajectories write (their keys and values: 2 KiB each at width 64).
 _CHUNK_ROWS = 128
-_CHUNK_TRAJECTORIES = 1024
+_CHUNK_LOOKS = 2**21
+_CHUNK_WRITTEN = 2**16
 
 # Signatures that fit every batch, so that no shape is traced again.
 _FLOATS = tf.TensorSpec([None, None], tf.float32)
@@ -41,7 +43,7 @@ def to_points(batch: Batch) -> Points:
 def teacher_force(model: PairModel, batch: Batch) -> Prediction:
     """One parallel pass with the true past: mean and scale [B,L] float32, NaN where no target is."""
     forward = _traced(_forward, model, _POINTS)
-    parts = [forward(model, to_points(rows)) for rows in _chunks(batch, _CHUNK_ROWS)]
+    parts = [forward(model, to_points(rows)) for rows in _chunks(batch, _num_rows(batch.num_points**2))]
     mean, scale = (np.concatenate([part[i].numpy() for part in parts]) for i in (0, 1))
     return Prediction(*(np.where(batch.is_target, values, np.float32(np.nan)) for values in (mean, scale)))
 
@@ -49,7 +51,7 @@ def teacher_force(model: PairModel, batch: Batch) -> Prediction:
 def attention(model: PairModel, batch: Batch) -> Attention:
     """Where each target looked [layers,B,H,L,L]; rows of positions that are not targets are 0."""
     look = _traced(_attention, model, _POINTS)
-    parts = [look(model, to_points(rows)).numpy() for rows in _chunks(batch, _CHUNK_ROWS)]
+    parts = [look(model, to_points(rows)).numpy() for rows in _chunks(batch, _num_rows(batch.num_points**2))]
     weights = np.concatenate(parts, axis=1)
     positions = np.arange(batch.num_points)
     return Attention(weights * batch.is_target[None, :, None, :, None], positions, positions)
@@ -81,12 +83,21 @@ def predict_next(model: PairModel, history: Batch, x_next: Floats, series_next: 
 
 
 def rollout(
-    model: PairModel, batch: Batch, num_samples: int, rng: np.random.Generator, feed: str = "sample"
+    model: PairModel,
+    batch: Batch,
+    num_samples: int,
+    rng: np.random.Generator,
+    feed: str = "sample",
+    *,
+    xla: bool = False,
 ) -> Rollout:
     """Write the targets of every row one after the other, S = `num_samples` times: [S,B,L] float32.
 
-    feed = `sample` feeds back a draw from each prediction, `mean` its mean.  The y of targets is not read.
-    Raises ValueError for another feed or no samples.
+    feed   `sample` feeds back a draw from each prediction, `mean` its mean
+    xla    compile the loop for these very numbers of pairs, samples, context points and targets: that takes
+           seconds, and pays where many rollouts of one shape follow, each then two to five times as fast
+
+    The y of targets is not read.  Raises ValueError for another feed or no samples.
     """
     if feed not in FEEDS:
         raise ValueError(f"feed must be one of {', '.join(FEEDS)}; got {feed!r}")
@@ -97,7 +108,7 @@ def rollout(
     shape = (batch.num_pairs, num_samples, num_targets)
     noise = _noise(shape, rng) if feed == "sample" else np.zeros(shape, np.float32)
     steps = _Steps(layout.x, layout.series, *_nothing_given(layout), noise)
-    written = _run(model, layout.context, steps)
+    written = _run(model, layout.context, steps, xla)
     samples, mean, scale = (
         layout.place(np.moveaxis(values, 1, 0), elsewhere)
         for values, elsewhere in ((written.samples, batch.y), (written.mean, batch.y), (written.scale, 0.0))
@@ -195,10 +206,11 @@ class _Written:
     scale: Floats
 
 
-def _run(model: PairModel, context: Batch, steps: _Steps) -> _Written:
-    num_rows = max(1, min(_CHUNK_ROWS, _CHUNK_TRAJECTORIES // steps.noise.shape[1]))
+def _run(model: PairModel, context: Batch, steps: _Steps, xla: bool = False) -> _Written:
     signature = (_POINTS, _FLOATS, _INTS, _TRAJECTORIES, _COUNTS, _TRAJECTORIES)
-    free_run = _traced(_free_run, model, *signature)
+    free_run = _traced(_FREE_RUNS[xla], model, *signature)
+    num_samples, num_targets = steps.noise.shape[1:]
+    num_rows = _num_rows(num_targets * (context.num_points + num_targets), num_samples * num_targets)
     parts = []
     for start in range(0, context.num_pairs, num_rows):
         rows = slice(start, start + num_rows)
@@ -215,6 +227,11 @@ def _run(model: PairModel, context: Batch, steps: _Steps) -> _Written:
             )
         )
     return _Written(*(np.concatenate([part[i].numpy() for part in parts]) for i in range(3)))
+
+
+def _num_rows(num_looks: int, num_written: int = 1) -> int:
+    """Rows of a chunk, from what one row holds."""
+    return max(1, min(_CHUNK_ROWS, _CHUNK_LOOKS // num_looks, _CHUNK_WRITTEN // num_written))
 
 
 def _chunks(batch: Batch, num_rows: int) -> Iterator[Batch]:
@@ -243,7 +260,6 @@ def _attention(model: PairModel, points: Points) -> tf.Tensor:
     return model.attention(points)
 
 
-@tf.function
 def _free_run(
     model: PairModel,
     context: Points,
@@ -269,6 +285,9 @@ def _free_run(
         written = tuple(array.write(step, part) for array, part in zip(written, parts, strict=True))
     samples, mean, scale = (tf.transpose(array.stack(), [1, 2, 0]) for array in written)  # [T,B,S] -> [B,S,T]
     return samples, mean, scale
+
+
+_FREE_RUNS = {xla: tf.function(_free_run, jit_compile=xla) for xla in (False, True)}
 
 
 def _draw(prediction: Normal, noise: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,43 @@
+"""Peak memory: of the report, of the battery, and of rollouts of 800 points."""
+
+import sys
+
+import pytest
+
+from tests.benchmarks.ledger import Ratio
+from tests.benchmarks.memory import peak_memory
+
+ROLLOUT = """
+import numpy as np
+from attn.arrange import forecast
+from attn.processes import PairProcess
+from attn.rollout import rollout
+from attn.runs import find_run, load_run
+rng = np.random.default_rng(0)
+batch = forecast(PairProcess(num_points={num_points}).sample(1, rng), {num_context}, rng)
+rollout(load_run(find_run("{run}")).model, batch, {num_samples}, rng)
+"""
+DIAGNOSE = [sys.executable, "-m", "diagnostics"]
+HOW = "resident memory of all its processes, an empty TensorFlow included"
+
+
+@pytest.mark.parametrize("run", ["historic", "corrected"])
+def test_rollout_of_800_points(run, benchmark, record, is_smallest):
+    num_points, num_context, num_samples = (5, 1, 2) if is_smallest else (400, 104, 64)
+    code = ROLLOUT.format(run=run, num_points=num_points, num_context=num_context, num_samples=num_samples)
+    peak = benchmark.pedantic(peak_memory, args=([sys.executable, "-c", code],), rounds=1)
+    name = f"{run}: peak memory of 64 rollouts of a pair of 800 points"
+    record(Ratio(name, peak, None, "lower", "GiB", HOW))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "target"),
+    [
+        ("the battery over the corrected run", ["check", "--subject", "corrected"], None),
+        ("the report", ["report", "--subject", "historic", "--against", "corrected"], 2.0),
+    ],
+)
+def test_diagnose(name, arguments, target, benchmark, record, is_smallest, tmp_path):
+    command = [*DIAGNOSE, "list"] if is_smallest else [*DIAGNOSE, *arguments, "--out", str(tmp_path)]
+    peak = benchmark.pedantic(peak_memory, args=(command,), rounds=1)
+    record(Ratio(f"peak memory of {name}", peak, target, "lower", "GiB", HOW))
