@@ -3,7 +3,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attn.layers import RelationBias, masked_softmax, merge_heads, split_heads
+from attn.layers import RelationBias, hiding, masked_softmax, merge_heads, split_heads
 
 
 @given(st.integers(0, 10_000))
@@ -19,6 +19,15 @@ def test_masked_softmax_is_the_softmax_of_the_visible_keys(seed):
         if visible.any():
             kept = np.exp(logits[row, visible].astype(float) - logits[row, visible].max())
             np.testing.assert_allclose(weights[row, visible], kept / kept.sum(), atol=1e-6)
+
+
+def test_hiding_masks_as_the_masked_softmax_does():
+    rng = np.random.default_rng(0)
+    logits = tf.constant(rng.normal(size=(5, 8)), tf.float32)
+    may_see = tf.constant(rng.random((5, 8)) < 0.5) | (tf.range(8) == 3)
+    hidden = tf.nn.softmax(logits + hiding(may_see)).numpy()
+    np.testing.assert_allclose(hidden, masked_softmax(logits, may_see), atol=1e-7)
+    assert (hidden[~may_see.numpy()] == 0).all()
 
 
 def test_a_row_that_sees_nothing_is_zero_and_its_gradient_finite():

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from attn.arrange import arrange
 from attn.models import PRESETS, HistoricConfig, PairTransformerConfig, build_model, model_config
+from attn.models.base import write_slot
 from attn.processes import PairProcess
 from attn.rollout import attention, teacher_force, to_points
 
@@ -200,3 +201,12 @@ def test_dropout_acts_in_training_alone():
     np.testing.assert_array_equal(model(points).mean, model(points).mean)
     assert np.abs(model(points, training=True).mean - model(points).mean).max() > 1e-3
     assert tf.executing_eagerly()
+
+
+@pytest.mark.parametrize("slot", [0, 3])
+def test_a_slot_is_written_and_no_other(slot):
+    rng = np.random.default_rng(slot)
+    cache, value = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(2, 3, 5))
+    expected = cache.copy()
+    expected[:, :, slot] = value
+    np.testing.assert_array_equal(write_slot(tf.constant(cache), tf.constant(slot), value), expected)

@@ -52,6 +52,15 @@ def test_a_rollout_is_the_parallel_pass_over_its_own_samples(model, regime, feed
             np.testing.assert_allclose(got[batch.is_target], want[batch.is_target], atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("kind", ["historic", "pair_transformer"])
+def test_the_loop_compiled_for_its_shape_writes_the_same(kind):
+    model, batch = build_model(CONFIGS[kind], 5), ragged_batch("mixed")
+    for feed in ("sample", "mean"):
+        one, other = (rollout(model, batch, 3, np.random.default_rng(0), feed, xla=x) for x in (True, False))
+        np.testing.assert_allclose(one.samples, other.samples, atol=TOLERANCE)
+        np.testing.assert_allclose(one.scale, other.scale, atol=TOLERANCE)
+
+
 def test_one_step_is_the_column_of_the_parallel_pass(model):
     batch = ragged_batch("mixed")
     parallel = teacher_force(model, batch)
@@ -109,10 +118,11 @@ def test_samples_have_the_predicted_scale(model):
     assert np.abs(correlation).max() < 5 / np.sqrt(500)
 
 
-def test_chunks_do_not_show(model, monkeypatch):
+@pytest.mark.parametrize("limit", [("ROWS", 2), ("LOOKS", 400), ("WRITTEN", 50)], ids=lambda limit: limit[0])
+def test_chunks_do_not_show(model, monkeypatch, limit):
     batch = ragged_batch("mixed")
     whole = teacher_force(model, batch), rollout(model, batch, 2, np.random.default_rng(1))
-    monkeypatch.setattr("attn.rollout._CHUNK_ROWS", 2)
+    monkeypatch.setattr(f"attn.rollout._CHUNK_{limit[0]}", limit[1])
     parts = teacher_force(model, batch), rollout(model, batch, 2, np.random.default_rng(1))
     np.testing.assert_allclose(whole[0].mean, parts[0].mean, atol=TOLERANCE)
     np.testing.assert_allclose(whole[1].samples, parts[1].samples, atol=TOLERANCE)

@@ -23,8 +23,10 @@ HOW = "resident memory of all its processes, an empty TensorFlow included"
 
 @pytest.mark.parametrize("run", ["historic", "corrected"])
 def test_rollout_of_800_points(run, benchmark, record, is_smallest):
-    num_points, num_context, num_samples = (5, 1, 2) if is_smallest else (400, 104, 64)
-    code = ROLLOUT.format(run=run, num_points=num_points, num_context=num_context, num_samples=num_samples)
+    if is_smallest:
+        exec(ROLLOUT.format(run=run, num_points=5, num_context=1, num_samples=2), {})
+        return
+    code = ROLLOUT.format(run=run, num_points=400, num_context=104, num_samples=64)
     peak = benchmark.pedantic(peak_memory, args=([sys.executable, "-c", code],), rounds=1)
     name = f"{run}: peak memory of 64 rollouts of a pair of 800 points"
     record(Ratio(name, peak, None, "lower", "GiB", HOW))

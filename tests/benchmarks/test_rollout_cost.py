@@ -59,7 +59,7 @@ def test_against_recomputing_every_step(model, request, side_by_side, record, is
     eager = num_samples * (perf_counter() - start)
 
     seconds = side_by_side(
-        11,
+        5,
         xla=lambda: run(True),
         graph=lambda: run(False),
         recomputed=graph,
