@@ -76,7 +76,7 @@ def side_by_side(benchmark, is_smallest):
 def pytest_terminal_summary(terminalreporter, config):
     """Print every ratio beside its target, and write the report if one was asked for."""
     ledger = config.stash[LEDGER]
-    if config.getoption("benchmark_disable") or not ledger.ratios:
+    if config.getoption("benchmark_disable") or not (ledger.ratios or ledger.costs):
         return
     terminalreporter.section("ratios beside their targets")
     for ratio in ledger.ratios:

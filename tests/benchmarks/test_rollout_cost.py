@@ -105,12 +105,12 @@ def test_cost_against_size(model, request, benchmark, record, is_smallest):
     num_samples = 2 if is_smallest else NUM_SAMPLES
     name = request.node.callspec.params["model"]
 
-    def timed(way, num_points, function, *arguments):
-        function(*arguments)
+    def timed(way, num_points, function, *arguments, **keywords):
+        function(*arguments, **keywords)
         taken = []
         for _ in range(sizes[num_points]):
             start = perf_counter()
-            function(*arguments)
+            function(*arguments, **keywords)
             taken.append(perf_counter() - start)
         record(Cost(way, 2 * num_points, float(np.median(taken))))
 
@@ -118,6 +118,7 @@ def test_cost_against_size(model, request, benchmark, record, is_smallest):
         process, batch = a_pair(num_points)
         rows = batch.rows(np.zeros(num_samples, int))
         timed(f"{name}: rollout", num_points, rollout, model, batch, num_samples, _rng())
+        timed(f"{name}: rollout compiled", num_points, rollout, model, batch, num_samples, _rng(), xla=True)
         timed(f"{name}: one parallel pass", num_points, teacher_force, model, rows)
         if name == RUNS[0]:
             timed("exact GP: rollout", num_points, process.rollout, batch, num_samples, _rng())
