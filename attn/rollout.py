@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from attn.layout import Layout
 from attn.models.base import Normal, PairModel, Points
-from attn.types import Attention, Batch, Bools, Floats, Ints, Prediction, Rollout
+from attn.types import Attention, Batch, Floats, Ints, Prediction, Rollout
 
 FEEDS = ("sample", "mean")
 # What one pass may hold, at most: rows; pairs of a query and a key (64 bytes each with 4 layers of 4 heads,
@@ -68,7 +69,7 @@ def predict_next(model: PairModel, history: Batch, x_next: Floats, series_next: 
     Takes the path of a rollout: the context is read once, then every later point of the history is fed
     as if it had been predicted, and the last prediction is what comes back.
     """
-    layout = _Layout.of(history)
+    layout = Layout.of(history)
     num_given = layout.is_target.sum(axis=1)
     width = int(num_given.max()) + 1
     shape = (history.num_pairs, width)
@@ -103,7 +104,7 @@ def rollout(
         raise ValueError(f"feed must be one of {', '.join(FEEDS)}; got {feed!r}")
     if num_samples < 1:
         raise ValueError(f"num_samples must be at least 1; got {num_samples}")
-    layout = _Layout.of(batch)
+    layout = Layout.of(batch)
     num_targets = layout.is_target.shape[1]
     shape = (batch.num_pairs, num_samples, num_targets)
     noise = _noise(shape, rng) if feed == "sample" else np.zeros(shape, np.float32)
@@ -121,64 +122,10 @@ def _noise(shape: tuple[int, int, int], rng: np.random.Generator) -> Floats:
     return rng.standard_normal(shape, np.float32)
 
 
-def _nothing_given(layout: "_Layout") -> tuple[Floats, Ints]:
+def _nothing_given(layout: Layout) -> tuple[Floats, Ints]:
     """No target is known: `given` and `num_given` of `_Steps`."""
     num_pairs, num_targets = layout.is_target.shape
     return np.zeros((num_pairs, 1, num_targets), np.float32), np.zeros(num_pairs, np.int32)
-
-
-@dataclass(frozen=True, eq=False)
-class _Layout:
-    """A batch cut in two: the context [B,C], and the targets [B,T] moved to the left."""
-
-    batch: Batch
-    context: Batch
-    order: Ints
-    is_target: Bools
-    x: Floats
-    series: Ints
-    y: Floats
-
-    @classmethod
-    def of(cls, batch: Batch) -> "_Layout":
-        num_targets = max(1, int(batch.is_target.sum(axis=1).max()))
-        order = _columns(batch.is_target, num_targets)
-        is_target = _take(batch.is_target, order)
-        x, series, y = (
-            np.where(is_target, _take(part, order), 0) for part in (batch.x, batch.series, batch.y)
-        )
-        seen = _columns(batch.is_context, int(batch.is_context.sum(axis=1).max()))
-        is_context = _take(batch.is_context, seen)
-        context_x, context_series, context_y = (
-            np.where(is_context, _take(part, seen), 0) for part in (batch.x, batch.series, batch.y)
-        )
-        num_context = np.full(batch.num_pairs, seen.shape[1])
-        context = Batch(context_x, context_series, context_y, is_context, num_context)
-        return cls(batch, context, order, is_target, x, series, y)
-
-    def place(self, values: Floats, in_context: Floats | float) -> Floats:
-        """Values [S,B,T] at the positions of the targets [S,B,L]; `in_context` at those of the context."""
-        nan = np.float32(np.nan)
-        full = np.where(self.batch.is_context, in_context, nan).astype(np.float32)
-        full = np.broadcast_to(full, (values.shape[0], *self.batch.x.shape)).copy()
-        row, slot = np.nonzero(self.is_target)
-        full[:, row, self.order[row, slot]] = values[:, row, slot]
-        return full
-
-
-def _columns(chosen: Bools, width: int) -> Ints:
-    """Indices of the first `width` columns when the chosen ones move to the left, order kept [B,width].
-
-    Where a row has fewer columns than `width` the last is repeated; a mask taken with it is False there.
-    """
-    order = np.argsort(~chosen, axis=1, kind="stable")
-    missing = max(0, width - order.shape[1])
-    return np.pad(order, ((0, 0), (0, missing)), constant_values=-1)[:, :width]
-
-
-def _take(values: np.ndarray, columns: Ints) -> np.ndarray:
-    taken = np.take_along_axis(values, np.maximum(columns, 0), axis=1)
-    return taken & (columns >= 0) if values.dtype == bool else taken
 
 
 @dataclass(frozen=True, eq=False)

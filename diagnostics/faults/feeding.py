@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from attn import masks, rollout
+from attn.layout import Layout
 from attn.models import pair_transformer as transformer
 from attn.models.base import Normal, PairModel, write_slot
 from attn.types import Batch, Floats, Ints, Rollout
@@ -24,9 +25,9 @@ def previous_value_residual(severity: float) -> Subject:
 @injection(20, "newest_point_dropped")
 def newest_point_dropped(severity: float) -> Subject:
     """Every step of inference sees the history without its newest point."""
-    sound_layout, sound_written = rollout._Layout.of, masks.written
+    sound_layout, sound_written = Layout.of, masks.written
 
-    def without_newest(batch: Batch) -> rollout._Layout:
+    def without_newest(batch: Batch) -> Layout:
         layout = sound_layout(batch)
         context = layout.context
         newest = context.valid.sum(axis=1)[:, None] - 1
@@ -38,30 +39,30 @@ def newest_point_dropped(severity: float) -> Subject:
 
     return InjectedSubject(
         fresh_run("sound"),
-        (Replacement(rollout._Layout, "of", without_newest), Replacement(masks, "written", all_but_newest)),
+        (Replacement(Layout, "of", without_newest), Replacement(masks, "written", all_but_newest)),
     )
 
 
 @injection(21, "shifted_by_one")
 def shifted_by_one(severity: float) -> Subject:
     """Predictions are written one place early: the first one over the last observed point."""
-    sound = rollout._Layout.place
+    sound = Layout.place
 
-    def one_early(layout: rollout._Layout, values: Floats, in_context: Floats | float) -> Floats:
+    def one_early(layout: Layout, values: Floats, in_context: Floats | float) -> Floats:
         placed = sound(layout, values, in_context)
         row, column = np.nonzero(layout.batch.is_target)
         early = placed.copy()
         early[:, row, column - 1] = placed[:, row, column]
         return early
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(rollout._Layout, "place", one_early),))
+    return InjectedSubject(fresh_run("sound"), (Replacement(Layout, "place", one_early),))
 
 
 @injection(22, "true_values_fed", (1.0, 0.5, 0.1))
 def true_values_fed(severity: float) -> Subject:
     """That share of the rows is fed the true targets in free running."""
 
-    def truth_given(layout: rollout._Layout) -> tuple[Floats, Ints]:
+    def truth_given(layout: Layout) -> tuple[Floats, Ints]:
         num_pairs, num_targets = layout.is_target.shape
         is_fed = np.arange(num_pairs) < max(1, round(severity * num_pairs))
         return layout.y[:, None], np.where(is_fed, num_targets, 0)

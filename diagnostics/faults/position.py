@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from attn import arrange, rollout
+from attn import arrange, layout, rollout
 from attn.layers import RelationBias
 from attn.models import pair_transformer as transformer
 from attn.models.base import Points
@@ -74,12 +74,12 @@ def coarse_bins(severity: float) -> Subject:
 @injection(6, "positions_shared_across_rows")
 def positions_shared_across_rows(severity: float) -> Subject:
     """The places of the first row's points are used for all rows, of whatever length they are."""
-    sound = rollout._columns
+    sound = layout._columns
 
     def of_first_row(chosen: Bools, width: int) -> Ints:
         return np.repeat(sound(chosen, width)[:1], len(chosen), axis=0)
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(rollout, "_columns", of_first_row),))
+    return InjectedSubject(fresh_run("sound"), (Replacement(layout, "_columns", of_first_row),))
 
 
 @injection(7, "stuck_position", (1.0, 3.0, 8.0))
