@@ -45,6 +45,8 @@ def no_drift_at_the_first_target(subject: Subject, scenario: Scenario, rng: np.r
     The drift fraction is the regression of (prediction - reference) on (level of A - level of B): 0 is
     no drop, 1 is wholly on A's level.  The prediction is the inference step; the reference is the mean of
     the exact posterior, or the true y where there is no process.
+
+    Beside other checks: it asks for the symptom itself, and needs no process.
     """
     return _judge_drift("at the first target", scenario, ask_first(subject, scenario.forecast).mean, rng)
 
@@ -68,6 +70,8 @@ def no_offset_at_the_first_target(subject: Subject, scenario: Scenario, rng: np.
     units of the larger of the predicted scale and the posterior's; judged is its mean over pairs.  A drop of
     half a standard deviation is far below what the drift fraction shows where the levels lie wide apart.  A
     model that knows less and says so is excused: its scale is the larger.
+
+    Beside other checks: it sees drops far smaller than the drift fraction shows (`diagnose power`).
     """
     if scenario.process is None:
         return Finding("skipped", "without a process there is no posterior to measure the offset against")
@@ -105,6 +109,9 @@ def no_drift_later(subject: Subject, scenario: Scenario, rng: np.random.Generato
 
     As at the first target, but every prediction is made from the subject's own means fed back, so a
     small drop at the boundary has had ten steps to grow.  Shorter forecasts are judged at their last target.
+
+    Beside other checks: it asks for the symptom where it has grown: faults of feeding leave the first target
+    alone.
     """
     batch = scenario.forecast
     rollout = ask_free_run(subject, batch, rng)

@@ -30,6 +30,8 @@ def pairs_follow_their_process(subject: Subject, scenario: Scenario, rng: np.ran
     Each y is compared with the exact conditional of the process given the points before it: the mean
     of z^2 must be 1, and every x must lie in the range of the process.  Arrays that changed places (x for
     y, one file for another) cannot pass.
+
+    Beside other checks: it says that the data are wrong, where drift and calibration would blame the model.
     """
     if scenario.process is None:
         return Finding("skipped", NO_PROCESS)
@@ -59,6 +61,8 @@ def pairs_are_independent(subject: Subject, scenario: Scenario, rng: np.random.G
     The first points of a row carry its offsets and the course of its curve.  Their surprises under the
     process, row by row, must not resemble those of the next row; they do where every row is made from the
     same normal numbers (a sampler with a fixed default seed).
+
+    Beside other checks: it tells rows that repeat each other from rows that share their noise alone.
     """
     if scenario.process is None:
         return Finding("skipped", NO_PROCESS)
@@ -120,6 +124,9 @@ def labels_belong_to_their_series(subject: Subject, scenario: Scenario, rng: np.
 
     The variance of y within a label is compared with that of fresh pairs of the process.  Labels that
     were left behind when the points were sorted mix the two levels, so that the variance is too large.
+
+    Beside other checks: it tells labels that were left behind from x that was, which the other check of
+    training batches cannot.
     """
     process: PairProcess = subject.process  # type: ignore[attr-defined]
     within = np.concatenate(

@@ -20,6 +20,8 @@ def inference_is_deterministic(subject: Subject, scenario: Scenario, rng: np.ran
 
     teacher_force, predict_next and (where offered) a mean-fed rollout are called twice.  Dropout that is
     still on, or a statistic that is updated at inference, shows as a difference.
+
+    Beside other checks: where two equal calls differ every contract fails; this one says why.
     """
     batch = scenario.forecast
     once, again = ask_teacher_force(subject, batch), ask_teacher_force(subject, batch)

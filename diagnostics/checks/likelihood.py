@@ -23,6 +23,9 @@ def z_scores_are_calibrated(subject: Subject, scenario: Scenario, rng: np.random
     The mean of z^2 = ((y - mean) / scale)^2 under teacher forcing must be about 1, in batches as training
     sees them where the subject offers one, else in inference order.  A weight on the log scale that is
     halved in the loss makes the best scale sqrt(2) too large: 0.5.
+
+    Beside other checks: it needs no loss, and what is wrong with the training data makes itself felt here
+    first.
     """
     order, batches = "inference order", [scenario.forecast]
     if offers(subject, "training_batches"):
@@ -48,6 +51,8 @@ def first_target_is_calibrated(subject: Subject, scenario: Scenario, rng: np.ran
 
     The mean of z^2 at the first target in inference order; a model may be honestly uncertain there, but a
     drop that it does not expect shows as a value far above 1.
+
+    Beside other checks: it asks for the symptom in terms of what the model claims, and needs no process.
     """
     batch = scenario.forecast
     return judge_interval(

@@ -43,6 +43,8 @@ def loss_is_the_likelihood(subject: Subject, scenario: Scenario, rng: np.random.
     of log scale of the subject's own predictions for them: both must weigh the same, and little may be left
     over.  The factor and the constant are free.  A scale term of half weight is a wrong formula; a remainder
     means that the loss is made of other predictions than those of evaluation.
+
+    Beside other checks: it tells a wrong formula from a model that is badly calibrated for other reasons.
     """
     batch = last_targets(scenario.forecast, 1)
     prediction = ask_teacher_force(subject, batch)
@@ -88,6 +90,8 @@ def every_target_is_scored(subject: Subject, scenario: Scenario, rng: np.random.
 
     Each row keeps two targets, one predicted scale from their means.  Then the first is moved to two
     scales, or the second: both must raise the loss by the same.
+
+    Beside other checks: it names the first target, where the formula of the loss may be right.
     """
     pair = _two_targets(subject, scenario, rng)
     if pair is None:
@@ -135,6 +139,8 @@ def observed_points_are_not_scored(subject: Subject, scenario: Scenario, rng: np
 
     Noise is added to the observed points, and two targets a row are written anew at the same number of
     predicted scales from their new means.  The loss may follow the predicted scales only.
+
+    Beside other checks: it names the observed points, where the formula of the loss may be right.
     """
     pair = _two_targets(subject, scenario, rng)
     if pair is None:

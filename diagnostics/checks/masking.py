@@ -26,6 +26,9 @@ def no_future_leak(subject: Subject, scenario: Scenario, rng: np.random.Generato
 
     In every row the y of one random target and of all after it are replaced by noise; predictions up to
     and including that target must stay.  Asked in inference order and in shuffled order.
+
+    Beside other checks: it needs neither attention nor loss, and tells a leak from all that merely makes two
+    paths differ.
     """
     findings = []
     for order, batch in (("inference", scenario.forecast), ("shuffled", scenario.shuffled)):
@@ -53,6 +56,8 @@ def rows_are_independent(subject: Subject, scenario: Scenario, rng: np.random.Ge
 
     The first row is predicted in a batch of one, and all rows are predicted again in reversed order:
     nothing may change.  Where every row comes back, but at another place, the order of the rows was lost.
+
+    Beside other checks: it tells rows that mix from rows that come back in another order.
     """
     batch = scenario.forecast
     together = ask_teacher_force(subject, batch)
@@ -90,6 +95,8 @@ def one_context_point_is_enough(subject: Subject, scenario: Scenario, rng: np.ra
 
     The shuffled pairs are given again with one observed point: a softmax over an empty history, or a
     first row without keys, shows as NaN or as a scale of 0.
+
+    Beside other checks: no other gives so little, and where training kept no record this alone fails.
     """
     ask_teacher_force(subject, scenario.shuffled)
     batch = replace(scenario.shuffled, num_context=np.ones_like(scenario.shuffled.num_context))

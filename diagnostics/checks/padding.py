@@ -34,6 +34,9 @@ def padding_is_inert(subject: Subject, scenario: Scenario, rng: np.random.Genera
 
     Four columns that are not valid are put before all points and four after them, once filled with zeros and
     once with large noise; all predictions must stay as they were without them.
+
+    Beside other checks: it changes padding and nothing else, so that position is not suspected where padding
+    leaks.
     """
     batch = scenario.forecast
     before = ask_teacher_force(subject, batch)
@@ -83,6 +86,8 @@ def zero_is_a_value(subject: Subject, scenario: Scenario, rng: np.random.Generat
     The newest observed y is set to exactly 0 and to almost 0, and x is moved so that the newest observed
     point stands at exactly 0 and at almost 0.  Both times the two predictions must agree; where a
     feature equal to 0 is taken for padding, the point disappears from one of them.
+
+    Beside other checks: drawn data hardly ever holds an exact 0, and this needs no loss.
     """
     batch = scenario.forecast
     newest = at(newest_context(batch), batch)

@@ -65,6 +65,8 @@ def record_is_reproduced(subject: Subject, scenario: Scenario, rng: np.random.Ge
     The loss on the recorded batch is computed again.  A model that was restored as another one (another
     number of heads, a weight left out) can be saved and loaded for ever without a difference; only what
     was known before the first save gives it away.
+
+    Beside other checks: it sees any change of a model that is consistent in itself, and a restored one is.
     """
     record = ask_record(subject)
     loss = ask_loss(subject, record.batch)

@@ -37,6 +37,8 @@ def history_labels_matter(subject: Subject, scenario: Scenario, rng: np.random.G
     The labels 0 and 1 of the context are flipped, those of the targets stay, so that B's past is now
     called A's.  A model that tells the series apart must predict something else; one whose keys and
     values carry no label cannot, and takes the level of B from the points of both.
+
+    Beside other checks: drift has many causes, and flipped labels alone tell that it is the labels.
     """
     if not scenario.has_two_series:
         return Finding("skipped", "single sequences have no second label")
@@ -60,6 +62,9 @@ def query_position_is_its_own(subject: Subject, scenario: Scenario, rng: np.rand
 
     In every row one random target is moved by a tenth of the range of x, towards the middle.  If its own
     prediction stays, the query uses another point's x; if an earlier one moves, the query is late by one.
+
+    Beside other checks: the two paths may share a query at the wrong place and so agree, and a step that
+    disagrees with its column does not say that x is why.
     """
     batch = scenario.forecast
     before = ask_teacher_force(subject, batch)
@@ -93,6 +98,8 @@ def x_is_resolved(subject: Subject, scenario: Scenario, rng: np.random.Generator
     bins the prediction is a staircase: a few steps make all of the movement.  Judged is the share of the
     movement that the largest quarter of the steps makes, 0.25 for a straight line and 1 for a
     staircase; bins narrower than an eighth of the distance pass, since no plot would show them.
+
+    Beside other checks: coarse bins break no contract between paths; without a record they show nowhere else.
     """
     batch = _small_moves(scenario.forecast)
     prediction = ask_teacher_force(subject, batch)

@@ -35,6 +35,8 @@ def rollout_ignores_true_targets(subject: Subject, scenario: Scenario, rng: np.r
 
     Rollouts under one seed, with the true targets, with noise and with NaN in their place, must be equal:
     at inference nobody knows them.  A rollout that moves is fed the truth and looks better than it is.
+
+    Beside other checks: it alone says that the truth is what a rollout reads.
     """
     batch, seed = scenario.forecast, int(rng.integers(2**31))
     tolerance = _tolerance(subject, batch, rng)
@@ -71,6 +73,9 @@ def rollout_equals_stepping(subject: Subject, scenario: Scenario, rng: np.random
     A mean-fed rollout is made; at the first, second, middle and last target its prediction is
     recomputed by predict_next from what the rollout itself had fed back.  A cache that went stale, a
     position that stands still or a dropped point shows here.
+
+    Beside other checks: most other checks ask predict_next; this is what carries their verdict over to the
+    rollout.
     """
     batch = scenario.forecast
     tolerance = _tolerance(subject, batch, rng)
@@ -99,6 +104,9 @@ def rollout_keeps_the_context(subject: Subject, scenario: Scenario, rng: np.rand
 
     Context positions of samples and means must repeat the observed y, in several trajectories.  A first
     prediction that is written over the last observed point shifts the whole forecast by one.
+
+    Beside other checks: it tells a forecast that is shifted by one from all else that parts a rollout from
+    its steps.
     """
     batch = scenario.forecast
     rollout = ask_rollout(subject, batch, NUM_SAMPLES, rng)
@@ -118,6 +126,9 @@ def one_trajectory_equals_many(subject: Subject, scenario: Scenario, rng: np.ran
 
     Rollouts that feed back their means are asked for one and for four trajectories: every one must be the
     same, in mean and in scale.
+
+    Beside other checks: it tells a scale that is wrong for single samples from all else that parts a rollout
+    from its steps.
     """
     batch = scenario.forecast
     tolerance = _tolerance(subject, batch, rng)

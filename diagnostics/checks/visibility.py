@@ -40,6 +40,9 @@ def newest_point_weighs_as_it_should(
     half of the rows up and in half down; judged is the move of the first prediction as a share of that of the
     posterior, in the inference step and in the parallel pass.  A newest point that weighs too much is not
     hidden, and is left to the other checks.
+
+    Beside other checks: it tells a newest point that is hidden from one that is merely averaged in, which the
+    other check of the newest point passes.
     """
     if scenario.process is None:
         return Finding("skipped", "without a process it is not known how far the prediction should follow")
@@ -81,6 +84,9 @@ def newest_point_is_seen(subject: Subject, scenario: Scenario, rng: np.random.Ge
     The last observed y is moved by one and by minus two standard deviations of y: the first prediction
     must follow, in the parallel pass and in a step of inference; so must later steps when the newest
     point that was fed back is moved.  The newest point is what keeps a forecast on its level.
+
+    Beside other checks: it needs no process and nothing learnt, and tells a lost point from a cache that went
+    stale.
     """
     batch, size = scenario.forecast, spread(scenario.forecast)
     before = ask_teacher_force(subject, batch)

@@ -3,6 +3,7 @@
 The twins on which each check fails stand in `checks/`, a file for each file of the package.
 """
 
+import json
 import pkgutil
 import runpy
 from dataclasses import replace
@@ -16,11 +17,12 @@ from attn.processes import PairProcess
 from diagnostics import checks
 from diagnostics.causes import FAULTS
 from diagnostics.check import Check, build_scenario
-from diagnostics.checks import CHECKS
+from diagnostics.checks import CHECKS, find_check
 from diagnostics.measures import predicted_series
 from diagnostics.runner import NUM_CHECKS
 from diagnostics.subject import OPTIONAL, offers
 
+REPORTS = Path(__file__).parents[2] / "reports"
 PROCESS = PairProcess(num_points=24)
 PROCESSES = {
     "const": PROCESS,
@@ -112,3 +114,11 @@ def test_series_to_predict_differ_between_rows_of_a_scenario():
     scenario = build_scenario(PROCESS, np.random.default_rng(0), num_pairs=64)
     assert set(predicted_series(scenario.forecast)) == {0, 1}
     assert scenario.num_context == 6
+
+
+def test_a_check_that_alone_detects_no_fault_says_what_it_is_for():
+    found = json.loads((REPORTS / "selftest" / "selftest.json").read_text())["faults"]
+    alone = {row["killers"][0] for row in found if len(row["killers"]) == 1}
+    unjustified = {check.name for check in CHECKS if "Beside other checks:" not in check.method} - alone
+    assert unjustified == {"other_series_is_seen"}  # no fault of the catalogue needs it, as its method says
+    assert "No fault of the catalogue" in find_check("other_series_is_seen").method
