@@ -4,6 +4,7 @@ S = 64 trajectories of one pair; 50 points a series, 13 of the second observed, 
 """
 
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -21,6 +22,17 @@ RUNS = ("historic", "corrected")
 NUM_SAMPLES = 64
 # Points a series, and how often each is timed.
 SIZES = {25: 5, 50: 5, 100: 3, 200: 2, 400: 1}
+
+
+class Targets(NamedTuple):
+    """What a rollout is to reach: see `_ratios`."""
+
+    historic: float | None = 300
+    recomputed: float | None = 15
+    one_pass: float | None = 1.0
+
+
+NO_TARGETS = Targets(None, None, None)
 
 
 @pytest.fixture(params=RUNS)
@@ -50,13 +62,12 @@ def test_against_recomputing_every_step(model, request, side_by_side, record, is
     def run(xla):
         return rollout(model, batch, num_samples, np.random.default_rng(1), xla=xla)
 
-    written = np.stack([run(xla).samples[:, 0, batch.is_target[0]] for xla in (False, True)])
-    for other in (graph(), fused()):
-        # float32, y of order 1, and errors that are fed back over 37 steps
-        np.testing.assert_allclose(written, np.stack([other] * 2), atol=1e-5)
-    start = perf_counter()
-    np.testing.assert_allclose(again.eager(1), written[0, :1], atol=1e-5)
-    eager = num_samples * (perf_counter() - start)
+    written, compiling = _timed(lambda: run(True).samples[:, 0, batch.is_target[0]])
+    # float32, y of order 1, and errors that are fed back over 37 steps
+    for other in (run(False).samples[:, 0, batch.is_target[0]], graph(), fused()):
+        np.testing.assert_allclose(written, other, atol=1e-5)
+    alone, eager = _timed(lambda: again.eager(1))
+    np.testing.assert_allclose(alone, written[:1], atol=1e-5)
 
     seconds = side_by_side(
         5,
@@ -68,36 +79,63 @@ def test_against_recomputing_every_step(model, request, side_by_side, record, is
         one_pass_by_xla=lambda: pass_by_xla(points),
         exact=lambda: process.rollout(batch, num_samples, np.random.default_rng(1)),
     )
+    name = request.node.callspec.params["model"]
+    record(
+        *_ratios(f"{name}: rollout compiled for its shape", "xla", seconds, num_samples * eager, Targets()),
+        *_ratios(f"{name}: rollout traced once", "graph", seconds, num_samples * eager, NO_TARGETS),
+        Ratio(
+            f"{name}: rollouts of one shape after which compiling has paid",
+            compiling / max(1e-9, seconds["graph"] - seconds["xla"]),
+            None,
+            "lower",
+            "rollouts",
+            f"compiling takes {compiling:.1f} s",
+        ),
+    )
+
+
+def _timed(function):
+    """What a function returns, and the seconds that it took."""
+    start = perf_counter()
+    result = function()
+    return result, perf_counter() - start
+
+
+def _ratios(name, way, seconds, eager, targets):
+    """One way of rolling out beside its references; `eager` is the historic way's seconds."""
+    of = seconds[way]
     recomputed = min(seconds["recomputed"], seconds["recomputed_by_xla"])
     one_pass = min(seconds["one_pass"], seconds["one_pass_by_xla"])
-    name = f"{request.node.callspec.params['model']}: rollout"
-    scaled = "eager, one trajectory at a time; one of 64 timed, times 64"
-    for way, label, has_target in (("xla", "compiled for its shape", True), ("graph", "traced once", False)):
-        of, bound = seconds[way], (lambda target, has_target=has_target: target if has_target else None)
-        record(
-            Ratio(f"{name} {label}, against the historic way", eager / of, bound(300), "higher", "x", scaled),
-            Ratio(
-                f"{name} {label}, against batched and compiled recomputation",
-                recomputed / of,
-                bound(15),
-                "higher",
-                note="the faster of a graph over the points so far and XLA over padded ones",
-            ),
-            Ratio(
-                f"{name} {label}, over one parallel pass over the same S x L points",
-                of / one_pass,
-                bound(1.0),
-                "lower",
-                note="teacher forcing of S = 64 rows, L = 100; the faster of graph and XLA",
-            ),
-            Ratio(
-                f"{name} {label}, over the exact GP",
-                of / seconds["exact"],
-                None,
-                "lower",
-                note="one Cholesky factor draws all trajectories jointly",
-            ),
-        )
+    return (
+        Ratio(
+            f"{name}, against the historic way",
+            eager / of,
+            targets.historic,
+            "higher",
+            note="eager, one trajectory after the other; one of 64 is timed, times 64",
+        ),
+        Ratio(
+            f"{name}, against batched and compiled recomputation",
+            recomputed / of,
+            targets.recomputed,
+            "higher",
+            note="the faster of a graph over the points so far and XLA over padded ones",
+        ),
+        Ratio(
+            f"{name}, over one parallel pass over the same S x L points",
+            of / one_pass,
+            targets.one_pass,
+            "lower",
+            note="teacher forcing of S = 64 rows, L = 100; the faster of graph and XLA",
+        ),
+        Ratio(
+            f"{name}, over the exact GP",
+            of / seconds["exact"],
+            None,
+            "lower",
+            note="one Cholesky factor draws all trajectories jointly",
+        ),
+    )
 
 
 def test_cost_against_size(model, request, benchmark, record, is_smallest):
