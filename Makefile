@@ -35,10 +35,10 @@ lint: install
 # Mutates the checks, and what they judge and measure by, and counts the mutants that no test notices.  What was
 # interrupted goes on; where a source changed, all begins anew.
 MUTANTS := reports/mutants/session.sqlite
-mutants: install $(MUTANTS)
+mutants: $(MUTANTS)
 	$(BIN)/python tests/mutants/execute.py $(MUTANTS)
 
-$(MUTANTS): $(wildcard diagnostics/checks/*.py) diagnostics/measures.py diagnostics/judge.py
+$(MUTANTS): $(wildcard diagnostics/checks/*.py) diagnostics/measures.py diagnostics/judge.py | $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,mutation]"
 	mkdir -p $(@D)
 	$(BIN)/cosmic-ray init --force pyproject.toml $@

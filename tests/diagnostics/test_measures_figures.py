@@ -61,6 +61,8 @@ def test_r_squared_by_hand():
     y, prediction = np.array([[1.0, 2.0], [3.0, 10.0]]), np.array([[1.5, 2.0], [3.0, 8.0]])
     due = 1 - ((y - prediction) ** 2).sum() / ((y - 4) ** 2).sum()
     assert measures.r_squared(prediction, y).pooled().value() == pytest.approx([due])
+    # of one target alone the variance is about its own mean, 2 and 6
+    assert measures.r_squared(prediction, y).value() == pytest.approx([1 - 0.25 / 2, 1 - 4 / 32])
 
 
 def test_columns_and_series_of_the_first_target_of_ragged_rows():

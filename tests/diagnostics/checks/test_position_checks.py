@@ -218,6 +218,15 @@ def test_the_steps_that_differ_are_named_by_their_targets(assert_fails):
     assert "at target 18" in assert_fails(check, predict_next=moved_at(18)).detail
 
 
+def test_a_step_that_stands_still_at_the_last_target_alone_is_stuck(assert_fails):
+    def stuck_at_the_last(s, history, x_next, series_next):
+        is_last = history.num_points == 47
+        return s.predict_next(history, history.x[:, -1] if is_last else x_next, series_next)
+
+    finding = assert_fails(single_step_equals_column, predict_next=stuck_at_the_last)
+    assert finding.suspects == ("stuck_position",)
+
+
 def test_a_step_that_is_what_was_trained_suspects_nobody(ask, twin):
     finding = ask(single_step_equals_column, twin())
     assert finding.suspects is None
