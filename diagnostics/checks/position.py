@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from attn.types import Batch, Floats, Prediction
+from attn.types import Batch, Bools, Floats, Prediction
 from diagnostics.ask import ask_column, ask_teacher_force
 from diagnostics.check import Finding, Scenario, check
 from diagnostics.checks._perturb import at, first_target, flip_series, random_targets, some_columns, x_range
@@ -70,9 +70,7 @@ def query_position_is_its_own(subject: Subject, scenario: Scenario, rng: np.rand
     before = ask_teacher_force(subject, batch)
     tolerance = arithmetic_tolerance(subject, batch, before, rng)
     columns = random_targets(batch, rng)
-    low, high = x_range(batch)
-    towards_middle = np.where(batch.x > (low + high) / 2, -0.1, 0.1) * (high - low)
-    after = ask_teacher_force(subject, replace(batch, x=batch.x + at(columns, batch) * towards_middle))
+    after = ask_teacher_force(subject, _towards_middle(batch, at(columns, batch)))
     earlier = batch.is_target & (np.arange(batch.num_points) < columns[:, None])
     return worst(
         must_move(
@@ -88,6 +86,13 @@ def query_position_is_its_own(subject: Subject, scenario: Scenario, rng: np.rand
             failed="moving the x of a target moves predictions before it, so queries are out of step",
         ),
     )
+
+
+def _towards_middle(batch: Batch, where: Bools) -> Batch:
+    """The x of the points at `where` [B,L] moved by a tenth of the range of x."""
+    low, high = x_range(batch)
+    move = np.where(batch.x > (low + high) / 2, -0.1, 0.1) * (high - low)
+    return replace(batch, x=batch.x + np.where(where, move, 0.0))
 
 
 @check(family="position", suspects=("coarse_bins", "query_off_by_one"))
@@ -106,7 +111,8 @@ def x_is_resolved(subject: Subject, scenario: Scenario, rng: np.random.Generator
     tolerance = arithmetic_tolerance(subject, batch, prediction, rng)
     moves = _moves(prediction, batch)
     total = moves.sum(axis=1)
-    if (total <= tolerance).all():
+    has_moved = total > tolerance
+    if not has_moved.any():
         detail = (
             f"moving x over the distance between neighbours moved no prediction by more than {tolerance:.1g}"
         )
@@ -118,7 +124,7 @@ def x_is_resolved(subject: Subject, scenario: Scenario, rng: np.random.Generator
             suspects=("query_off_by_one", "coarse_bins"),
         )
     largest = np.sort(moves, axis=1)[:, -LARGEST_STEPS:].sum(axis=1)
-    share = float(np.median(largest[total > tolerance] / total[total > tolerance]))
+    share = float(np.median(largest[has_moved] / total[has_moved]))
     figures = f"the largest quarter of small moves of x makes {share:.0%} of the movement"
     if share > SHARE_OF_A_STAIRCASE:
         detail = f"{figures}: the prediction is a staircase, so x is put into coarse bins"
@@ -182,13 +188,8 @@ def _narrowed(finding: Finding, subject: Subject, batch: Batch, *, first_agrees:
     if not first_agrees:
         return replace(finding, suspects=OF_THE_FIRST_STEP)
     column = some_columns(batch)[-1]
-    low, high = x_range(batch)
-    of_column = at(np.full(batch.num_pairs, column), batch)
-    moved_x = np.where(batch.x > (low + high) / 2, -0.1, 0.1) * (high - low) * of_column
-    before, after = (
-        ask_column(subject, batch, column),
-        ask_column(subject, replace(batch, x=batch.x + moved_x), column),
-    )
+    elsewhere = _towards_middle(batch, at(np.full(batch.num_pairs, column), batch))
+    before, after = ask_column(subject, batch, column), ask_column(subject, elsewhere, column)
     moved = difference(before, after, np.ones(before.mean.shape, bool))
     if moved.max() <= smallest_move(before):
         detail = f"{finding.detail}; there the step does not follow its own x"
