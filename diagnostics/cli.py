@@ -1,4 +1,5 @@
-"""The command `diagnose`: check, replay, report, power, selftest, ablate, baseline, compare, list, explain.
+"""The command `diagnose`: check, replay, report, power, selftest, ablate, baseline, compare, list, explain,
+schema.
 
 A user's mistake is one sentence on stderr and exit code 2.  What is heavy to import is imported by the
 command that needs it, so that `diagnose --help` answers at once.
@@ -20,6 +21,7 @@ from diagnostics.commands.output import printable
 from diagnostics.commands.power import power
 from diagnostics.commands.replay import replay
 from diagnostics.commands.report import report
+from diagnostics.commands.schema import schema
 from diagnostics.commands.selftest import selftest
 
 app = typer.Typer(
@@ -40,6 +42,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "compare": compare,
     "list": list_checks,
     "explain": explain,
+    "schema": schema,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

@@ -112,7 +112,8 @@ def _is_drop(measure: Measure) -> bool:
 
 
 def _figure(measure: Measure) -> str:
-    return f"{measure.value:.2f} [{measure.low:.2f}, {measure.high:.2f}]"
+    value, low, high = (f"{part:.2f}" for part in (measure.value, measure.low, measure.high))
+    return f"{value} [{low}, {high}]".replace("-0.00", "0.00")
 
 
 def _reason(results: Sequence[CheckResult], causes: Sequence[Cause]) -> str:
@@ -122,7 +123,8 @@ def _reason(results: Sequence[CheckResult], causes: Sequence[Cause]) -> str:
     left = f"; {unanswered} gave no verdict" if unanswered else ""
     if causes:
         title = causes[0].title[0].lower() + causes[0].title[1:]
-        return f"First cause: {title} ({counts['failed']} of {len(results)} checks failed{left})."
+        failed = f"{counts['failed']} of {len(results)} checks failed{left}"
+        return f"The most likely cause is that {title} ({failed})."
     if counts["failed"]:
         return f"{counts['failed']} of {len(results)} checks failed without a known cause{left}."
     return f"{counts['passed']} of {len(results)} checks passed{left}."

@@ -1,44 +1,53 @@
 """What is drawn of a symptom: single pairs with their forecasts, and where the first targets look."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from attn.processes import PairProcess
 from attn.types import Batch, Floats, Rollout
 from diagnostics.ask import ask_attention, ask_free_run
 from diagnostics.measures import attention_mass, predicted_series, target_columns
-from diagnostics.result import BoundaryAttention, Example, Row
+from diagnostics.result import BoundaryAttention, Example, Rank, Row
 from diagnostics.subject import Subject, offers
 
 NUM_ATTENTION_PAIRS = 64
 
 
-def choose_examples(
+def choose_pairs(batch: Batch, free: Rollout) -> dict[Rank, int]:
+    """The pairs of best, median and worst error in free running, by their row in `batch`."""
+    by_error = np.argsort(_errors(batch, free))
+    return {"best": int(by_error[0]), "median": int(by_error[len(by_error) // 2]), "worst": int(by_error[-1])}
+
+
+def show_examples(
     subject: Subject,
     batch: Batch,
     free: Rollout,
     process: PairProcess | None,
+    pairs: Mapping[Rank, int],
+    chosen: str,
     num_samples: int,
     rng: np.random.Generator,
 ) -> tuple[Example, ...]:
-    """The best, the median and the worst pair by error in free running, with sampled trajectories.
+    """Some pairs, with what `subject` predicts of them; `chosen` says among which, as in "of 9 pairs".
 
-    `free` is the mean-fed rollout of `batch` [1,B,L]; an example shows its mean and scale.
+    `free` is its mean-fed rollout of `batch` [1,B,L]; an example shows its mean and scale, and
+    `num_samples` sampled trajectories.
     """
-    square = np.where(batch.is_target, (free.mean[0] - batch.y) ** 2, np.nan)
-    error = np.sqrt(np.nanmean(square, axis=1))
-    by_error = np.argsort(error)
-    chosen = {"best": by_error[0], "median": by_error[len(error) // 2], "worst": by_error[-1]}
-    rows = np.array(list(chosen.values()))
+    error = _errors(batch, free)
+    rows = np.array(list(pairs.values()))
     samples = ask_free_run(subject, batch.rows(rows), rng, "sample", num_samples).samples
     examples = []
-    for place, (name, row) in enumerate(chosen.items()):
-        title = f"{name} of {batch.num_pairs} pairs: free-running error {error[row]:.2f}"
+    for place, (rank, row) in enumerate(pairs.items()):
         one = batch.rows(np.array([row]))
         oracle = None if process is None else process.forecast(one)
         valid = one.valid[0]
         examples.append(
             Example(
-                title=title,
+                rank=rank,
+                pair=row,
+                title=f"{rank} {chosen}: free-running error {error[row]:.2f}",
                 x=_row(one.x[0, valid]),
                 series=[int(label) for label in one.series[0, valid]],
                 y=_row(one.y[0, valid]),
@@ -51,6 +60,12 @@ def choose_examples(
             )
         )
     return tuple(examples)
+
+
+def _errors(batch: Batch, free: Rollout) -> Floats:
+    """The root mean square error of every pair in free running [B]."""
+    square = np.where(batch.is_target, (free.mean[0] - batch.y) ** 2, np.nan)
+    return np.sqrt(np.nanmean(square, axis=1))
 
 
 def look_at_boundary(subject: Subject, batch: Batch) -> BoundaryAttention | None:

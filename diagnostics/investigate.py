@@ -53,7 +53,8 @@ def investigate(
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=silence_tensorflow) as pool:
         others = [pool.submit(_check_spec, spec, plan) for spec in specs[1:]]
         reports = [_check(subjects[0], specs[0], plan, on_step)]
-        symptoms = [_symptoms(subject, plan, on_step) for subject in subjects]
+        symptoms = [_symptoms(subjects[0], plan, (), on_step)]
+        symptoms += [_symptoms(subject, plan, symptoms[0], on_step) for subject in subjects[1:]]
         attributions = [_attribute(subject, plan, on_step) for subject in subjects]
         for spec, other in zip(specs[1:], others, strict=True):
             reports.append(_report_of(other, spec))
@@ -93,14 +94,26 @@ def _check(subject: Subject, spec: str, plan: _Plan, on_step: OnStep) -> Report:
     )
 
 
-def _symptoms(subject: Subject, plan: _Plan, on_step: OnStep) -> tuple[Symptom, ...]:
-    """What a subject does on drawn pairs and, where they can be had, on real ones."""
-    num_pairs, num_context, seed = plan.num_pairs, plan.num_context, plan.seed
-    drawn = measure_symptom(subject, plan.process, num_pairs=num_pairs, num_context=num_context, seed=seed)
+def _symptoms(
+    subject: Subject, plan: _Plan, beside: Sequence[Symptom], on_step: OnStep
+) -> tuple[Symptom, ...]:
+    """What a subject does on drawn pairs and, where they can be had, on real ones.
+
+    `beside` holds the symptoms of the first subject, whose example pairs the others show as well.
+    """
+    first, second = (*beside, None, None)[:2]
+    drawn = measure_symptom(
+        subject,
+        plan.process,
+        num_pairs=plan.num_pairs,
+        num_context=plan.num_context,
+        seed=plan.seed,
+        beside=first,
+    )
     on_step(f"{subject.name}: the symptom")
-    table, why_not = _real_pair(plan.process, num_context)
+    table, why_not = _real_pair(plan.process, plan.num_context)
     drawn = drawn.model_copy(update={"remarks": (*drawn.remarks, *why_not)})
-    real = () if table is None else (_on_real_pair(subject, table, num_pairs, num_context, seed),)
+    real = () if table is None else (_on_real_pair(subject, table, plan, second),)
     on_step(f"{subject.name}: the real pair")
     return (drawn, *real)
 
@@ -137,14 +150,20 @@ def _real_pair(process: PairProcess, num_context: int) -> tuple[Table | None, tu
         return None, (f"The real pair is not shown: {error}.",)
 
 
-def _on_real_pair(subject: Subject, table: Table, num_pairs: int, num_context: int, seed: int) -> Symptom:
-    num_windows = min(num_pairs, table.pairs.num_pairs)
+def _on_real_pair(subject: Subject, table: Table, plan: _Plan, beside: Symptom | None) -> Symptom:
+    num_windows = min(plan.num_pairs, table.pairs.num_pairs)
     data = (
         f"{num_windows} windows of {' and '.join(table.series_names)}, {table.pairs.num_points // 2} points a"
-        f" series, {num_context} points of B observed; x is in hours from the start of a window, y is"
+        f" series, {plan.num_context} points of B observed; x is in hours from the start of a window, y is"
         f" {table.y_name} in the units of the table"
     )
     measured = measure_symptom(
-        subject, table.pairs, num_pairs=num_windows, num_context=num_context, seed=seed, data=data
+        subject,
+        table.pairs,
+        num_pairs=num_windows,
+        num_context=plan.num_context,
+        seed=plan.seed,
+        data=data,
+        beside=beside,
     )
     return in_units_of(table, measured)

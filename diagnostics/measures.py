@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+from scipy.special import ndtr
 
 from attn.types import Attention, Batch, Bools, Floats, Ints
 
@@ -169,6 +170,37 @@ def coverage_90(prediction: Floats, scale: Floats, y: Floats) -> Statistic:
     """The share of targets inside the central 90 % band of their prediction."""
     z = z_score(prediction, scale, y)
     return mean_of(np.where(np.isnan(z), np.nan, np.abs(z) <= BAND_90))
+
+
+def pit(prediction: Floats, scale: Floats, y: Floats) -> Floats:
+    """The probability integral transform P(Y <= y) of a normal prediction: uniform where it is calibrated.
+
+    Dawid (1984), "Statistical theory: the prequential approach".
+    """
+    return ndtr(z_score(prediction, scale, y))
+
+
+def rank_pit(samples: Floats, y: Floats, rng: np.random.Generator) -> Floats:
+    """The place of y [N,T] among samples [S,N,T] of it, as a number between 0 and 1.
+
+    (samples below y + U) / (S + 1) with U uniform on (0, 1), ties broken by the same U: uniform where y and
+    the samples are exchangeable, whatever their distribution.
+    """
+    below, equal = (samples < y).sum(axis=0), (samples == y).sum(axis=0)
+    place = (below + rng.random(y.shape) * (1 + equal)) / (1 + len(samples))
+    return np.where(np.isnan(y), np.nan, place)
+
+
+def central(transform: Floats, share: float = 0.9) -> Statistic:
+    """How often a PIT [N,T] lies in the central `share` of (0, 1): `share` where it is uniform."""
+    return mean_of(np.where(np.isnan(transform), np.nan, np.abs(transform - 0.5) <= share / 2))
+
+
+def histogram(transform: Floats, num_bins: int) -> Statistic:
+    """The density of a PIT [N,T] by bin (in the place of targets); uniform is 1 in every bin."""
+    bins = np.minimum(np.floor(transform * num_bins), num_bins - 1)  # [N,T]; NaN falls into none
+    counts = np.stack([(bins == place).sum(axis=1) for place in range(num_bins)], axis=1).astype(float)
+    return ratio_of(counts, np.broadcast_to(counts.sum(axis=1, keepdims=True) / num_bins, counts.shape))
 
 
 def boundary_jump(batch: Batch, values: Floats) -> Floats:

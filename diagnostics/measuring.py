@@ -14,6 +14,8 @@ from diagnostics.subject import Subject
 # Pairs that are asked about in one call: bounds memory (attention is [layers,B,H,L,L]).
 CHUNK = 128
 LATER_TARGET = 11
+# Of a PIT histogram: at 100 pairs a bin of the first target still holds ten.
+NUM_BINS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +34,14 @@ class Measured:
     statistics   pooled over targets [N,1,K]
     first        at the first target alone [N,1,K], where one subject is held against another
     curves       by distance from the boundary [N,T,K], by name
+    histograms   of the PIT, by bin in the place of targets [N,bins,K], by name
     rollout      of the pairs in inference order, own means fed back [1,B,L]
     """
 
     statistics: tuple[NamedStatistic, ...]
     first: tuple[NamedStatistic, ...]
     curves: dict[str, Statistic]
+    histograms: dict[str, Statistic]
     rollout: Rollout
 
 
@@ -48,10 +52,16 @@ def measure(subject: Subject, scenario: Scenario, rng: np.random.Generator) -> M
     Raises SubjectError where the subject cannot answer.
     """
     answers = _ask(subject, scenario, rng)
+    transform = measures.pit(answers.forced.mean, answers.forced.scale, answers.y)
     return Measured(
         statistics=(*_shuffled_measures(subject, scenario), *_boundary_measures(answers)),
         first=(_nll_first(answers),),
-        curves={**_error_curves(answers), "drift": _drift(answers)},
+        curves={
+            **_error_curves(answers),
+            "drift": _drift(answers),
+            "coverage_teacher_forced": measures.central(transform),
+        },
+        histograms={"pit_teacher_forced": measures.histogram(transform, NUM_BINS)},
         rollout=answers.rollout,
     )
 

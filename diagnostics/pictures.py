@@ -2,94 +2,106 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from diagnostics.plots.coverage import draw_coverage
 from diagnostics.plots.drift import draw_drift
 from diagnostics.plots.error import draw_error, error_limits
-from diagnostics.plots.forecast import draw_forecast
+from diagnostics.plots.forecast import draw_forecast, example_limits
 from diagnostics.plots.heat_map import draw_heat_map
 from diagnostics.plots.mass import draw_mass
 from diagnostics.plots.overview import draw_overview
+from diagnostics.plots.pit import draw_pit
 from diagnostics.plots.probes import draw_probes, probes_height
-from diagnostics.plots.style import label_of, render_png
+from diagnostics.plots.style import HEIGHT, Draw, label_of
 from diagnostics.plots.waterfall import draw_waterfall, waterfall_height
 from diagnostics.result import Attribution, AttributionRow, Example, Measure, Report, Symptom
-from diagnostics.wording import attention_in_words, count_statuses, figure, has_oracle, subject_names
+from diagnostics.wording import (
+    attention_in_words,
+    calibration_in_words,
+    count_statuses,
+    figure,
+    has_oracle,
+    subject_names,
+)
+
+FORECAST_HEIGHT = 3.7
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn picture: `file` is its name on disk, `alt` the text in its place."""
+    """A picture not yet drawn: how, on how many inches, and `alt`, the text in its place."""
 
-    file: str
     caption: str
     alt: str
-    png: bytes
+    draw: Draw
+    height: float = HEIGHT
 
 
 @dataclass(frozen=True)
 class DataPictures:
-    """The pictures of one set of pairs, for all subjects."""
+    """The pictures of one set of pairs; where each subject has its own, they stand in the order of subjects.
 
-    forecasts: tuple[Picture, ...]
+    examples   the pairs of best, median and worst error, each for all subjects: `typical` holds the median
+    """
+
+    examples: tuple[Picture, ...]
+    typical: tuple[Picture, ...]
     drift: Picture
     attention: tuple[Picture, ...]
+    calibration: tuple[Picture, ...]
     errors: tuple[Picture, ...]
 
 
-def draw_data(symptoms: Sequence[Symptom], names: Sequence[str], key: str) -> DataPictures:
-    """Draw the symptoms of all subjects on one set of pairs; `key` begins the names of the files."""
+def draw_data(symptoms: Sequence[Symptom], names: Sequence[str]) -> DataPictures:
+    """The pictures of the symptoms of all subjects on one set of pairs."""
     limits = error_limits(symptoms)
-    named = [(place, s, name) for place, (s, name) in enumerate(zip(symptoms, names, strict=True), start=1)]
+    named = list(zip(symptoms, names, strict=True))
+    examples = {rank: _forecasts(named, rank) for rank in ("best", "median", "worst")}
     return DataPictures(
-        forecasts=tuple(
-            _forecast(example, symptom, name, f"{key}-forecast-{place}-{number}.png")
-            for place, symptom, name in named
-            for number, example in enumerate(_shown(symptom), start=1)
-        ),
+        examples=tuple(picture for pictures in examples.values() for picture in pictures),
+        typical=examples["median"],
         drift=Picture(
-            file=f"{key}-drift.png",
             caption="Drift fraction of free running, with 95 % bootstrap intervals over pairs."
             f" It is measured against {_reference(symptoms)}.",
-            alt=f"Drift fraction by target. {' '.join(_drift_in_words(s, name) for _, s, name in named)}",
-            png=render_png(lambda ax: draw_drift(ax, symptoms, names)),
+            alt=f"Drift fraction by target. {' '.join(_drift_in_words(s, name) for s, name in named)}",
+            draw=partial(draw_drift, symptoms=symptoms, names=names),
         ),
-        attention=tuple(
-            picture for place, s, name in named for picture in _attention(s, name, f"{key}-{place}")
-        ),
+        attention=tuple(picture for s, name in named for picture in _attention(s, name)),
+        calibration=tuple(picture for s, name in named for picture in _calibration(s, name)),
         errors=tuple(
             Picture(
-                file=f"{key}-error-{place}.png",
-                caption=f"{name}: error by distance from the boundary, with 95 % intervals; the axis is the"
-                " same for all subjects.",
+                caption=f"{name}: error by distance from the boundary, with 95 % intervals"
+                f"{'; the axis is the same for all subjects' if len(named) > 1 else ''}.",
                 alt=f"Root mean square error of {name} by target, {_error_in_words(symptom)}",
-                png=render_png(lambda ax, shown=symptom: draw_error(ax, shown, limits)),  # type: ignore[misc]
+                draw=partial(draw_error, symptom=symptom, limits=limits),
             )
-            for place, symptom, name in named
+            for symptom, name in named
         ),
     )
 
 
-def draw_attribution(attribution: Attribution, name: str, place: int) -> tuple[Picture, ...]:
-    """Draw the waterfall of one subject, and its probes where the drift fraction is defined."""
+def draw_attribution(attribution: Attribution, name: str) -> tuple[Picture, ...]:
+    """The waterfall of one subject, and its probes where the drift fraction is defined."""
     parts = [*attribution.at("first", "part", "total"), *attribution.at("later", "part", "total")]
     probes = [row for row in attribution.at("first", "probe") if row.after is not None]
     waterfall = Picture(
-        file=f"attribution-{place}.png",
         caption=f"{name}: where the squared error of free running comes from. Each bar begins where the one"
         f" above it ended; the line is its 95 % interval over {attribution.num_pairs} pairs.",
         alt=f"Waterfall of {name}. {_rows_in_words(parts, 'error')}",
-        png=render_png(lambda ax: draw_waterfall(ax, attribution), height=waterfall_height(attribution)),
+        draw=partial(draw_waterfall, attribution=attribution),
+        height=waterfall_height(attribution),
     )
     if not probes:
         return (waterfall,)
     return (
         waterfall,
         Picture(
-            file=f"attribution-{place}-probes.png",
             caption=f"{name}: the drift fraction at the first target when one thing about the history is"
             " changed. Hollow: no change beyond chance.",
             alt=f"Drift fraction of {name} under each probe. {_rows_in_words(probes, 'after')}",
-            png=render_png(lambda ax: draw_probes(ax, attribution), height=probes_height(attribution)),
+            draw=partial(draw_probes, attribution=attribution),
+            height=probes_height(attribution),
         ),
     )
 
@@ -99,33 +111,34 @@ def _rows_in_words(rows: Sequence[AttributionRow], field: str) -> str:
 
 
 def draw_checks(reports: Sequence[Report]) -> Picture:
-    """Draw the status of all checks."""
+    """The status of all checks."""
     names = subject_names(reports)
     counts = "; ".join(f"{name}: {count_statuses(r)}" for name, r in zip(names, reports, strict=True))
     return Picture(
-        file="checks.png",
         caption="Every check in the order of the list below, by family.",
         alt=f"Status of all checks. {counts}.",
-        png=render_png(lambda ax: draw_overview(ax, reports, names), height=1.5 + 0.45 * len(reports)),
+        draw=partial(draw_overview, reports=reports, names=names),
+        height=1.5 + 0.45 * len(reports),
     )
 
 
-def _shown(symptom: Symptom) -> tuple[Example, ...]:
-    """The median pair first: it is the typical one; then the worst."""
-    examples = symptom.examples
-    chosen = [e for word in ("median", "worst") for e in examples if e.title.startswith(word)]
-    return tuple(chosen) or examples[:1]
+def _forecasts(named: Sequence[tuple[Symptom, str]], rank: str) -> tuple[Picture, ...]:
+    """The pair of that rank for all subjects, on one range of y where it is the same pair."""
+    found = [(e, symptom, name) for symptom, name in named for e in symptom.examples if e.rank == rank]
+    is_same = len({example.pair for example, _, _ in found}) == 1
+    limits = example_limits([example for example, _, _ in found]) if is_same else None
+    return tuple(_forecast(example, symptom, name, limits) for example, symptom, name in found)
 
 
-def _forecast(example: Example, symptom: Symptom, name: str, file: str) -> Picture:
+def _forecast(example: Example, symptom: Symptom, name: str, limits: tuple[float, float] | None) -> Picture:
     beside = ", with the exact GP beside it" if has_oracle(symptom) else "; no oracle exists for these data"
-    titled = example.model_copy(update={"title": f"{label_of(name)}, {example.title}"})
+    titled = example.model_copy(update={"title": f"{label_of(name)}, {example.rank} pair"})
     return Picture(
-        file=file,
         caption=f"{name}, {example.title}. Free running from the boundary on{beside}.",
         alt=f"Inference plot of {name}, {example.title}: A in black, B in red with {_observed_of_b(example)}"
         " observed points as dots, predicted means in gold and samples in light blue.",
-        png=render_png(lambda ax: draw_forecast(ax, titled), height=4.1),
+        draw=partial(draw_forecast, example=titled, limits=limits),
+        height=FORECAST_HEIGHT,
     )
 
 
@@ -134,23 +147,39 @@ def _observed_of_b(example: Example) -> int:
     return sum(label == example.series[-1] for label in observed)
 
 
-def _attention(symptom: Symptom, name: str, key: str) -> tuple[Picture, ...]:
+def _attention(symptom: Symptom, name: str) -> tuple[Picture, ...]:
     attention = symptom.attention
     if attention is None:
         return ()
     found = attention_in_words(symptom, name)
     return (
         Picture(
-            file=f"{key}-attention.png",
             caption=f"{name}: where each head looks at the first target of one pair, layers averaged.",
             alt=f"Heat map of attention, a row a head, a column a visible point. {found}",
-            png=render_png(lambda ax: draw_heat_map(ax, attention)),
+            draw=partial(draw_heat_map, attention=attention),
         ),
         Picture(
-            file=f"{key}-attention-mass.png",
             caption=f"{name}: share of attention on each series, beside its share of the visible points.",
             alt=f"Share of attention by target. {found}",
-            png=render_png(lambda ax: draw_mass(ax, attention)),
+            draw=partial(draw_mass, attention=attention),
+        ),
+    )
+
+
+def _calibration(symptom: Symptom, name: str) -> tuple[Picture, ...]:
+    if not symptom.histograms:
+        return ()
+    found = calibration_in_words(symptom, name)
+    return (
+        Picture(
+            caption=f"{name}: where the truth falls in its prediction, all targets together (PIT histogram).",
+            alt=f"PIT histogram. {found}",
+            draw=partial(draw_pit, symptom=symptom),
+        ),
+        Picture(
+            caption=f"{name}: how often the truth lies in the central 90 % of its prediction.",
+            alt=f"Coverage by target. {found}",
+            draw=partial(draw_coverage, symptom=symptom),
         ),
     )
 

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Family = Literal["position", "masking", "feeding", "boundary", "likelihood", "data", "persistence"]
 Status = Literal["passed", "failed", "skipped", "error", "expected_failure"]
@@ -54,7 +54,10 @@ class Measure(_Value):
 
 
 class Curve(_Value):
-    """A measure by distance from the boundary: `at` is the number of the target, counted from 1."""
+    """A measure by distance from the boundary: `at` is the number of the target, counted from 1.
+
+    Of a histogram, `at` holds the middle of every bin.
+    """
 
     name: str
     at: Row
@@ -63,12 +66,20 @@ class Curve(_Value):
     high: Row
 
 
+Rank = Literal["best", "median", "worst"]
+
+
 class Example(_Value):
     """One pair in inference order, to be drawn; every list has one entry a point (or a row a sample).
+
+    rank    its place by error in free running among all pairs, of the subject that the pair was chosen for
+    pair    its number among the pairs, counted from 0
 
     `oracle_mean` and `oracle_scale` are conditioned on the context alone; None where no oracle exists.
     """
 
+    rank: Rank
+    pair: int
     title: str
     x: Row
     series: list[int]
@@ -99,12 +110,16 @@ class BoundaryAttention(_Value):
 
 
 class Symptom(_Value):
-    """What a subject does at the boundary, on one set of pairs."""
+    """What a subject does at the boundary, on one set of pairs.
+
+    histograms   of the PIT, teacher forced and in free running; 1 in every bin is calibrated
+    """
 
     subject: str
     data: str
     measures: tuple[Measure, ...]
     curves: tuple[Curve, ...]
+    histograms: tuple[Curve, ...] = ()
     examples: tuple[Example, ...]
     attention: BoundaryAttention | None = None
     remarks: tuple[str, ...] = ()

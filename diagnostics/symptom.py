@@ -4,11 +4,12 @@ import numpy as np
 
 from attn.processes import PairProcess
 from attn.types import Floats, Pairs
+from diagnostics.calibration import sampled_transform
 from diagnostics.check import Scenario, build_scenario
-from diagnostics.examples import choose_examples, look_at_boundary
-from diagnostics.measures import Statistic
-from diagnostics.measuring import NamedStatistic, measure
-from diagnostics.result import Curve, Measure, Symptom
+from diagnostics.examples import choose_pairs, look_at_boundary, show_examples
+from diagnostics.measures import Interval, Statistic, central, histogram
+from diagnostics.measuring import NUM_BINS, NamedStatistic, measure
+from diagnostics.result import Curve, Measure, Rank, Symptom
 from diagnostics.subject import Subject, offers
 
 
@@ -21,26 +22,40 @@ def measure_symptom(
     num_samples: int = 16,
     seed: int = 0,
     data: str | None = None,
+    beside: Symptom | None = None,
 ) -> Symptom:
     """Measure `subject` on `num_pairs` pairs drawn from a process, or on at most that many given ones.
 
     `num_context` points of B are observed (None = a quarter); in the shuffled arrangement, of all points.
-    `data` names the pairs in the report.  Raises SubjectError where the subject cannot answer.
+    `data` names the pairs in the report.  Where the subject stands `beside` another that was measured on the
+    same source with the same seed, the examples are the pairs that were chosen for the other.
+    Raises SubjectError where the subject cannot answer.
     """
     rng = np.random.default_rng([seed, 1])
     scenario = build_scenario(source, rng, num_pairs=num_pairs, num_context=num_context)
+    batch = scenario.forecast
     measured = measure(subject, scenario, rng)
+    sampled = sampled_transform(subject, batch, rng)
+    curves = measured.curves | {"coverage_free_running": central(sampled)}
+    histograms = measured.histograms | {"pit_free_running": histogram(sampled, NUM_BINS)}
+    shown = _pairs_of(beside) if beside else choose_pairs(batch, measured.rollout)
+    chosen = f"of {batch.num_pairs} pairs" + (f" for {beside.subject}" if beside else "")
     return Symptom(
         subject=subject.name,
         data=data or _describe(scenario),
         measures=tuple(_measure(named, rng) for named in measured.statistics),
-        curves=tuple(_curve(name, statistic, rng) for name, statistic in measured.curves.items()),
-        examples=choose_examples(
-            subject, scenario.forecast, measured.rollout, scenario.process, num_samples, rng
+        curves=tuple(_curve(name, statistic, rng) for name, statistic in curves.items()),
+        histograms=tuple(_histogram(name, statistic, rng) for name, statistic in histograms.items()),
+        examples=show_examples(
+            subject, batch, measured.rollout, scenario.process, shown, chosen, num_samples, rng
         ),
-        attention=look_at_boundary(subject, scenario.forecast),
+        attention=look_at_boundary(subject, batch),
         remarks=_remarks(subject, scenario),
     )
+
+
+def _pairs_of(symptom: Symptom) -> dict[Rank, int]:
+    return {example.rank: example.pair for example in symptom.examples}
 
 
 def _describe(scenario: Scenario) -> str:
@@ -66,8 +81,19 @@ def _measure(named: NamedStatistic, rng: np.random.Generator) -> Measure:
 
 
 def _curve(name: str, statistic: Statistic, rng: np.random.Generator) -> Curve:
+    """By number of the target, counted from 1."""
     interval = statistic.interval(rng)
-    at = np.arange(1, len(interval.value) + 1, dtype=float)
+    return _drawn(name, np.arange(1.0, len(interval.value) + 1), interval)
+
+
+def _histogram(name: str, statistic: Statistic, rng: np.random.Generator) -> Curve:
+    """By the middle of each bin of (0, 1)."""
+    interval = statistic.interval(rng)
+    num_bins = len(interval.value)
+    return _drawn(name, (np.arange(num_bins) + 0.5) / num_bins, interval)
+
+
+def _drawn(name: str, at: Floats, interval: Interval) -> Curve:
     return Curve(
         name=name, at=_row(at), value=_row(interval.value), low=_row(interval.low), high=_row(interval.high)
     )

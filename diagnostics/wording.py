@@ -118,5 +118,26 @@ def attention_in_words(symptom: Symptom, name: str) -> str:
     )
 
 
+def calibration_in_words(symptom: Symptom, name: str) -> str:
+    """How often the truth lies where 90 % of it should, given the true past and in free running."""
+    curves = {curve.name: curve for curve in symptom.curves}
+    said = [
+        f"{words} {_percent(curves[key].value[0])} do at the first target and"
+        f" {_percent(curves[key].value[-1])} at the last"
+        for key, words in _COVERAGES.items()
+        if key in curves and curves[key].value
+    ]
+    if not said:
+        return f"{name}: calibration was not measured."
+    due = "90 % of the true values should lie in the central 90 % of their prediction"
+    return f"{name}: {due}; {', '.join(said)}."
+
+
+_COVERAGES = {
+    "coverage_teacher_forced": "given the true past",
+    "coverage_free_running": "in free running",
+}
+
+
 def _percent(share: float) -> str:
     return "an undefined share" if math.isnan(share) else f"{100 * share:.0f} %"

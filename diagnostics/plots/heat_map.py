@@ -17,7 +17,7 @@ def draw_heat_map(ax: Axes, attention: BoundaryAttention) -> Axes:
         return say_undefined(ax, "The first target saw no point.")
     series = np.array(attention.heat_map_series)
     order = np.lexsort((np.array(attention.heat_map_x), series))
-    image = ax.imshow(weights[:, order], aspect="auto", cmap="cividis", vmin=0, interpolation="nearest")
+    image = ax.imshow(weights[:, order], aspect="auto", cmap="cividis", vmin=0, interpolation="none")
     num_a, num_b = int((series == 0).sum()), int((series == 1).sum())
     ax.axvline(num_a - 0.5, color=VERMILLION, lw=1.8)
     num_keys = len(series)

@@ -6,7 +6,7 @@ from itertools import groupby
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
-from diagnostics.plots.style import BLUE, GREY, ORANGE, PURPLE, VERMILLION, label_of
+from diagnostics.plots.style import BLUE, GREY, ORANGE, PAPER, PURPLE, VERMILLION, label_of
 from diagnostics.result import CheckResult, Report, Status
 
 # colour and sign of a status: told apart without colour, too
@@ -31,7 +31,7 @@ def draw_overview(ax: Axes, reports: Sequence[Report], names: Sequence[str]) -> 
             ax.add_patch(Rectangle(corner, 0.9, CELL_HEIGHT, color=color, lw=0))
             ax.text(
                 corner[0] + 0.45, row + CELL_HEIGHT / 2, sign,
-                color="white", ha="center", va="center", weight="bold",
+                color=PAPER, ha="center", va="center", fontsize=7, weight="bold",
             )  # fmt: skip
         ax.text(0, row - 0.05, label_of(names[row]), va="bottom", fontsize=9)
     bottom = len(reports) - 1 + CELL_HEIGHT

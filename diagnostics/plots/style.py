@@ -2,11 +2,15 @@
 
 The colours are those of Okabe and Ito (2008), "Color Universal Design".  No series is told apart by its
 colour alone: each has a line style or a marker of its own.
+
+On a page a picture is SVG: sharp at every width, read aloud and searched as text, and dark where the reader
+has chosen dark.  As a file it is PNG, on white.
 """
 
 import io
+import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +23,30 @@ from matplotlib.figure import Figure
 BLACK, ORANGE, SKY_BLUE, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#6B6B6B"
 
-# Inches: at this width 10 pt are still read when the picture is shown 360 px wide.
-WIDTH, HEIGHT = 5.2, 3.6
+# Inches: shown 360 px wide, as on a telephone, 10 pt are 11 px.
+WIDTH, HEIGHT = 4.6, 3.3
 DOTS_PER_INCH = 180
 LONGEST_LABEL = 32
 MINUS = "\N{MINUS SIGN}"  # as on the axes
 
+PAPER, GRID, PANEL = "#FFFFFF", "#E4E4E4", "#EAEAEA"
+
+# what each colour becomes where the reader has chosen dark; the others are seen on both
+_DARK = {
+    PAPER: "#212327",
+    BLACK: "#ECEBE6",
+    GRID: "#3A3D42",
+    PANEL: "#2B2E33",
+    GREY: "#A9A8A2",
+    BLUE: "#4AA3E0",
+    VERMILLION: "#EE7733",
+}
+
 _SETTINGS: dict[Any, Any] = {
+    # Verdana is as wide as DejaVu Sans, in which the pictures are laid out
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
+    "svg.fonttype": "none",
+    "svg.hashsalt": "picture",
     "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
@@ -33,7 +54,7 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#E4E4E4",
+    "grid.color": GRID,
     "grid.linewidth": 0.7,
     "legend.fontsize": 9,
     "legend.frameon": False,
@@ -72,16 +93,53 @@ def say_undefined(ax: Axes, reason: str) -> Axes:
     return ax
 
 
-def render_png(draw: Callable[[Axes], Axes], width: float = WIDTH, height: float = HEIGHT) -> bytes:
+Draw = Callable[[Axes], Axes]
+
+
+def render_png(draw: Draw, width: float = WIDTH, height: float = HEIGHT) -> bytes:
     """Draw on a new Axes of `width` x `height` inches and return the picture as PNG."""
+    # without Software the same picture is the same file under every version of matplotlib
+    return _render(draw, width, height, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+
+
+def render_svg(draw: Draw, width: float = WIDTH, height: float = HEIGHT) -> str:
+    """Draw on a new Axes of `width` x `height` inches and return the picture as SVG, light and dark."""
+    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    text = _render(draw, width, height, format="svg", metadata=metadata).decode()
+    text = _NUMBERS.sub(lambda found: _LONG.sub(r"\1", found[0]), text)
+    text = _COLOR.sub(_themed, text)
+    return text.replace("<defs>", f"<style>{_THEME}</style><defs>", 1)
+
+
+def _render(draw: Draw, width: float, height: float, **how: Any) -> bytes:
     with _styled():
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure.add_subplot())
         buffer = io.BytesIO()
-        # without Software the same picture is the same file under every version of matplotlib
-        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        figure.savefig(buffer, **how)
     return buffer.getvalue()
+
+
+# places in an SVG: a hundredth of a point is enough
+_NUMBERS = re.compile(r' (?:d|x|y)="[^"]*"')
+_LONG = re.compile(r"(\.\d\d)\d+")
+_COLOR = re.compile(r"(?<=: )#[0-9A-Fa-f]{6}\b")
+
+
+def _themed(color: re.Match[str]) -> str:
+    return f"var(--c{color[0][1:].lower()})" if color[0].upper() in _DARK else color[0]
+
+
+def _variables(colors: Iterable[str]) -> str:
+    return "".join(f"--c{light[1:].lower()}:{shown};" for light, shown in zip(_DARK, colors, strict=True))
+
+
+# black is what SVG fills with where nothing is said
+_THEME = (
+    f":root{{{_variables(_DARK)}fill:var(--c000000)}}"
+    f"@media (prefers-color-scheme:dark){{:root{{{_variables(_DARK.values())}}}}}"
+)
 
 
 @contextmanager

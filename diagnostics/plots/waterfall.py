@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from diagnostics.plots.style import BLUE, GREY, MINUS, SKY_BLUE, VERMILLION, say_undefined
+from diagnostics.plots.style import BLACK, BLUE, GREY, MINUS, PAPER, SKY_BLUE, VERMILLION, say_undefined
 from diagnostics.result import Attribution, AttributionRow
 
 BAR_HEIGHT = 0.62
@@ -60,8 +60,8 @@ def _draw_group(ax: Axes, rows: Sequence[AttributionRow], top: float) -> None:
         start = 0.0 if row.role == "total" else reached
         end = start + error.value
         color, hatch = _look(row)
-        ax.barh(place, error.value, BAR_HEIGHT, left=start, color=color, hatch=hatch, ec="white", lw=0)
-        ax.plot([start + error.low, start + error.high], [place] * 2, color="black", lw=1.1)
+        ax.barh(place, error.value, BAR_HEIGHT, left=start, color=color, hatch=hatch, ec=PAPER, lw=0)
+        ax.plot([start + error.low, start + error.high], [place] * 2, color=BLACK, lw=1.1)
         if number + 1 < len(rows):
             ax.plot(
                 [end] * 2, [place - BAR_HEIGHT / 2, place + 1 + BAR_HEIGHT / 2], color=GREY, lw=0.8, ls=":"

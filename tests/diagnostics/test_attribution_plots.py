@@ -44,7 +44,7 @@ def test_each_bar_begins_where_the_one_before_it_ended(ax):
     assert draw_waterfall(ax, attribution(*PARTS)) is ax
     ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]
     np.testing.assert_allclose(ends, [(0, 0.5), (0.5, 2.0), (2.0, 1.25), (0, 1.25)])
-    intervals = [line.get_xdata() for line in ax.get_lines() if line.get_color() == "black"]
+    intervals = [line.get_xdata() for line in ax.get_lines() if line.get_color() == style.BLACK]
     np.testing.assert_allclose(intervals, [(0.4, 0.6), (1.9, 2.1), (1.15, 1.35), (1.15, 1.35)])
     texts = [text.get_text() for text in ax.texts]
     assert texts == ["at the first target", "+0.5", "+1.5", f"{style.MINUS}0.75", "1.25"]

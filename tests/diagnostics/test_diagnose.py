@@ -78,7 +78,7 @@ def test_a_label_blind_model_is_named_first_with_the_figures():
     assert diagnosis.verdict.startswith(
         "The forecast leaves the level of B at the boundary (drift fraction 0.24"
     )
-    assert "First cause: the history is label-blind" in diagnosis.verdict
+    assert "The most likely cause is that the history is label-blind" in diagnosis.verdict
     assert diagnosis.verdict.count(". ") == 1
 
 

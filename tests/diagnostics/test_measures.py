@@ -127,3 +127,43 @@ def test_bootstrap_repeats_under_one_seed_and_knows_nothing_of_empty_targets():
     np.testing.assert_array_equal(one.low, two.low)
     assert np.isnan(one.value[1])
     assert np.isnan(one.low[1])
+
+
+def test_pit_is_the_probability_below_the_truth():
+    transform = measures.pit(
+        np.array([[0.0, 1.0, 2.0]]), np.array([[1.0, 2.0, 0.0]]), np.array([[1.96, 1.0, 2.5]])
+    )
+    assert transform == pytest.approx(np.array([[0.975, 0.5, 1.0]]), abs=1e-4)
+    assert np.isnan(measures.pit(np.array([0.0]), np.array([1.0]), np.array([np.nan]))).all()
+
+
+def test_rank_pit_is_the_place_among_the_samples():
+    samples = np.array([1.0, 2.0, 3.0])[:, None, None] * np.ones((3, 1, 4))
+    y = np.array([[0.0, 2.5, 9.0, np.nan]])
+    transform = measures.rank_pit(samples, y, np.random.default_rng(0))
+    # 0, 2 and 3 of 3 samples lie below: four places, each a quarter wide
+    assert np.floor(transform[0, :3] * 4) == pytest.approx([0, 2, 3])
+    assert np.isnan(transform[0, 3])
+
+
+def test_rank_pit_breaks_ties_at_random_and_is_uniform():
+    y = np.zeros((2000, 1))
+    transform = measures.rank_pit(np.zeros((3, 2000, 1)), y, np.random.default_rng(1))
+    # the standard deviation of each count is 20
+    assert np.histogram(transform, 4, (0, 1))[0] == pytest.approx([500] * 4, abs=80)
+
+
+def test_central_share_and_histogram_by_hand():
+    transform = np.array([[0.04, 0.06, np.nan], [0.94, 0.5, 1.0]])
+    assert measures.central(transform).pooled().value() == pytest.approx([3 / 5])
+    assert measures.central(transform, 0.98).pooled().value() == pytest.approx([4 / 5])
+    # five values in two bins: two and three where 2.5 are due
+    assert measures.histogram(transform, 2).value() == pytest.approx([2 / 2.5, 3 / 2.5])
+
+
+def test_central_of_the_pit_is_the_coverage():
+    rng = np.random.default_rng(2)
+    mean, scale = rng.normal(size=(30, 4)), rng.uniform(0.5, 2, (30, 4))
+    y = mean + 1.3 * scale * rng.normal(size=(30, 4))
+    central = measures.central(measures.pit(mean, scale, y)).value()
+    np.testing.assert_array_equal(central, measures.coverage_90(mean, scale, y).value())

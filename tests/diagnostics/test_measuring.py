@@ -42,8 +42,10 @@ def test_the_first_target_is_measured_by_itself(measured, scenario):
 def test_curves_pooled_are_the_measures(measured):
     named = {each.name: each.statistic for each in measured.statistics}
     for name, curve in measured.curves.items():
-        if name != "drift":
+        if name.startswith("rmse"):
             assert curve.pooled().value() == pytest.approx(named[name].value())
+    coverage = measured.curves["coverage_teacher_forced"].pooled()
+    assert coverage.value() == pytest.approx(named["coverage_90"].value())
     assert measured.curves["drift"].value()[0] == pytest.approx(named["drift_first"].value()[0])
 
 
@@ -53,4 +55,5 @@ def test_without_a_process_nothing_stands_beside_an_oracle():
     measured = measure(OracleSubject(PROCESS), given, np.random.default_rng(4))
     names = {each.name for each in measured.statistics}
     assert not names & {"nll_gap", "rmse_oracle_teacher_forced", "rmse_oracle_free_running"}
-    assert set(measured.curves) == {"rmse_teacher_forced", "rmse_free_running", "drift"}
+    errors = {"rmse_teacher_forced", "rmse_free_running"}
+    assert set(measured.curves) == {*errors, "drift", "coverage_teacher_forced"}

@@ -1,4 +1,6 @@
+import re
 from dataclasses import dataclass
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -6,13 +8,15 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from diagnostics.plots import style
+from diagnostics.plots.coverage import draw_coverage
 from diagnostics.plots.drift import draw_drift
 from diagnostics.plots.error import draw_error, error_limits
-from diagnostics.plots.forecast import draw_forecast
+from diagnostics.plots.forecast import draw_forecast, example_limits
 from diagnostics.plots.heat_map import draw_heat_map
 from diagnostics.plots.mass import draw_mass
 from diagnostics.plots.overview import draw_overview
-from diagnostics.plots.style import label_of, render_png
+from diagnostics.plots.pit import draw_pit
+from diagnostics.plots.style import label_of, render_png, render_svg
 from diagnostics.result import (
     BoundaryAttention,
     CheckResult,
@@ -34,6 +38,8 @@ def ax():
 
 def example(**changes):
     given = dict(
+        rank="median",
+        pair=1,
         title="median of 3 pairs",
         x=[5.0, 7.0, 5.5, 6.0, 8.0, 9.0],
         series=[0, 0, 1, 1, 1, 1],
@@ -91,14 +97,44 @@ def test_the_boundary_lies_between_the_last_observed_and_the_first_predicted_poi
 def test_the_inference_plot_shows_every_sample_at_targets_only(ax):
     draw_forecast(ax, example())
     blue = [line for line in ax.get_lines() if to_hex(line.get_color()) == style.SKY_BLUE.lower()]
-    drawn = sorted(tuple(line.get_ydata()) for line in blue if len(line.get_xdata()))
-    assert drawn == [(0.2, 0.1), (0.6, 0.3)]
+    drawn = [point for line in blue for point in zip(*line.get_data(), strict=True)]
+    assert sorted(drawn) == [(8, 0.2), (8, 0.6), (9, 0.1), (9, 0.3)]
 
 
 def test_without_an_oracle_and_without_a_the_inference_plot_stands(ax):
     draw_forecast(ax, example(series=[1] * 6, oracle_mean=None, oracle_scale=None))
     assert "exact GP" not in labelled(ax)
     assert "A, observed" not in labelled(ax)
+
+
+def test_example_limits_hold_all_that_is_drawn():
+    low, high = example_limits([example(), example(y=[-3.0, 0, 0, 0, 0, 0], oracle_mean=None)])
+    assert (low, high) == pytest.approx((-3 - 0.05 * 4.3, 1.3 + 0.05 * 4.3))
+
+
+def with_calibration(*names):
+    histograms = [curve(name, [0.5, 1.5]) for name in names]
+    coverages = [curve(name.replace("pit", "coverage"), [0.9, 0.8, 0.7]) for name in names]
+    return symptom(*coverages).model_copy(update={"histograms": tuple(histograms)})
+
+
+@pytest.mark.parametrize(
+    ("draw", "heights", "right"), [(draw_pit, [0.5, 1.5], 1), (draw_coverage, [0.9, 0.8, 0.7], 0.9)]
+)
+def test_calibration_of_both_paths_differs_in_more_than_colour(ax, draw, heights, right):
+    draw(ax, with_calibration("pit_teacher_forced", "pit_free_running"))
+    lines = labelled(ax)
+    assert list(lines) == ["teacher forced", "free running", "calibrated"]
+    for look in ("get_color", "get_marker", "get_linestyle"):
+        assert len({getattr(line, look)() for line in list(lines.values())[:2]}) == 2
+    assert [list(line.get_ydata()) for line in ax.get_lines()].count(heights) == 2
+    assert lines["calibrated"].get_ydata()[0] == right
+
+
+@pytest.mark.parametrize("draw", [draw_pit, draw_coverage])
+def test_calibration_that_was_not_measured_is_said_to_be(ax, draw):
+    draw(ax, symptom())
+    assert ["was measured" in text.get_text() for text in ax.texts] == [True]
 
 
 def test_drift_of_two_subjects_in_one_picture_differs_in_more_than_colour(ax):
@@ -210,3 +246,30 @@ def test_the_same_picture_is_the_same_file():
     assert render_png(lambda ax: draw_forecast(ax, example())) == render_png(
         lambda ax: draw_forecast(ax, example())
     )
+
+
+def test_svg_keeps_its_text_and_turns_dark_with_the_reader():
+    def drawn():
+        return render_svg(lambda ax: draw_forecast(ax, example(title="<a> & 0.12345 #000000")))
+
+    svg = drawn()
+    assert svg == drawn()
+    tree = ElementTree.fromstring(svg)
+    texts = ["".join(node.itertext()).strip() for node in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert "<a> & 0.12345 #000000" in texts  # words are neither rounded nor coloured
+    assert "boundary" in texts
+    (theme,) = [n.text for n in tree.iter("{http://www.w3.org/2000/svg}style") if "dark" in n.text]
+    light, dark = theme.split("@media (prefers-color-scheme:dark)")
+    for color in (style.PAPER, style.BLACK, style.VERMILLION):
+        variable = f"--c{color[1:].lower()}:"
+        assert f"{variable}{color}" in light
+        assert variable in dark
+        assert f"{variable}{color}" not in dark
+        assert f": {color.lower()}" not in svg  # every use goes through the variable
+
+
+def test_svg_of_the_inference_plot_is_small_and_its_places_are_near():
+    many = example(samples=[[float(n)] * 6 for n in range(16)])
+    svg = render_svg(lambda ax: draw_forecast(ax, many))
+    assert len(svg) < 60_000
+    assert max(len(place.partition(".")[2]) for place in re.findall(r' [xy]="([\d.]+)"', svg)) == 2

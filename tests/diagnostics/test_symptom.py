@@ -81,6 +81,8 @@ def test_curves_run_over_the_targets_and_begin_with_the_first(blind):
         "rmse_oracle_teacher_forced",
         "rmse_oracle_free_running",
         "drift",
+        "coverage_teacher_forced",
+        "coverage_free_running",
     }
     assert curves["drift"].at == [float(h) for h in range(1, 13)]
     assert curves["drift"].value[0] == pytest.approx(named(blind)["drift_first"].value)
@@ -99,6 +101,26 @@ def test_examples_are_best_median_and_worst(oracle):
         assert example.oracle_mean[target] == pytest.approx(example.mean[target])
         errors.append(np.sqrt(np.mean((np.array(example.mean) - example.y)[target] ** 2)))
     assert errors == sorted(errors)
+
+
+def test_beside_another_subject_the_same_pairs_are_shown(oracle):
+    other = measure_symptom(Blind(PROCESS, "blind"), PROCESS, beside=oracle, **SIZES)
+    alone = measure_symptom(Blind(PROCESS, "blind"), PROCESS, **SIZES)
+    for mine, theirs in zip(other.examples, oracle.examples, strict=True):
+        assert (mine.rank, mine.pair, mine.y) == (theirs.rank, theirs.pair, theirs.y)
+        assert mine.title.startswith(f"{mine.rank} of 40 pairs for oracle: free-running error ")
+    assert [e.pair for e in alone.examples] != [e.pair for e in other.examples]
+
+
+def test_the_oracle_is_calibrated_bin_by_bin(oracle):
+    found = {histogram.name: histogram for histogram in oracle.histograms}
+    assert set(found) == {"pit_teacher_forced", "pit_free_running"}
+    for histogram in found.values():
+        assert histogram.at == pytest.approx(np.arange(0.05, 1, 0.1))
+        assert np.mean(histogram.value) == pytest.approx(1)
+        covered = (np.array(histogram.low) <= 1) & (np.array(histogram.high) >= 1)
+        # of ten 95 % intervals at most two miss
+        assert covered.sum() >= 8
 
 
 def test_attention_is_shown_where_it_is_offered(blind, oracle):

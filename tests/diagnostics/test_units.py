@@ -21,6 +21,8 @@ def test_the_standardisation_is_undone_where_there_is_a_unit_and_only_there():
         Curve(name=n, at=[1.0], value=[1.0], low=[0.5], high=[2.0]) for n in ("rmse_free_running", "drift")
     ]
     example = Example(
+        rank="best",
+        pair=0,
         title="worst of 3 pairs: free-running error 1.00", x=[5.0, 15.0], series=[1, 1], y=[0.0, 1.0],
         num_context=1, mean=[0.0, 2.0], scale=[0.0, 0.5], samples=[[0.0, 3.0]],
     )  # fmt: skip

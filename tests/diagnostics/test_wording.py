@@ -1,7 +1,14 @@
 import pytest
 
 from diagnostics.result import CheckResult, Diagnosis, Environment, Measure, Report, Symptom
-from diagnostics.wording import count_statuses, figure, five_lines, measure_table, subject_names
+from diagnostics.wording import (
+    calibration_in_words,
+    count_statuses,
+    figure,
+    five_lines,
+    measure_table,
+    subject_names,
+)
 
 
 def measure(name, value, num_pairs=8):
@@ -62,6 +69,10 @@ def test_a_battery_that_shrank_is_counted_against_its_manifest():
 def test_two_subjects_of_one_name_are_numbered():
     assert subject_names([report("a"), report("b")]) == ("a", "b")
     assert subject_names([report("a"), report("a")]) == ("a (1)", "a (2)")
+
+
+def test_calibration_is_not_said_where_it_was_not_measured():
+    assert calibration_in_words(symptom(), "one") == "one: calibration was not measured."
 
 
 @pytest.mark.parametrize("names", [("one",), ("one", "two")])
