@@ -112,7 +112,7 @@ def render_svg(draw: Draw, width: float = WIDTH, height: float = HEIGHT) -> str:
 
 
 def _render(draw: Draw, width: float, height: float, **how: Any) -> bytes:
-    with _styled():
+    with styled():
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure.add_subplot())
@@ -143,7 +143,8 @@ _THEME = (
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
+def styled() -> Iterator[None]:
+    """What is drawn inside looks like all pictures here."""
     with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
         # a name in a script that the font lacks is drawn as boxes; that is no news for the terminal
         warnings.filterwarnings("ignore", message="Glyph .* missing")

@@ -49,6 +49,13 @@ def example(rank, has_oracle, pair=0):
     )  # fmt: skip
 
 
+def heat_map(num_heads, num_keys):
+    """Each head looks at one place, and around it."""
+    distance = np.arange(num_keys) - np.linspace(3, num_keys - 3, num_heads)[:, None]
+    weight = np.exp(-(distance**2) / 8)
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
 def symptom(name, *, has_oracle=True, drift=0.3):
     names = ["rmse_teacher_forced", "rmse_free_running"]
     names += ["rmse_oracle_teacher_forced", "rmse_oracle_free_running"] if has_oracle else []
@@ -75,7 +82,7 @@ def symptom(name, *, has_oracle=True, drift=0.3):
         ),
         attention=BoundaryAttention(
             mass_on_a=[0.8] * 12, mass_on_b=[0.2] * 12, points_of_a=[0.79] * 12,
-            heat_map=np.full((4, 26), 1 / 26).tolist(), heat_map_x=list(range(26)),
+            heat_map=heat_map(4, 26).tolist(), heat_map_x=list(range(26)),
             heat_map_series=[0] * 20 + [1] * 6,
         ),
         remarks=() if has_oracle else ("No process is known, so there is no oracle.",),
