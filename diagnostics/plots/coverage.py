@@ -2,7 +2,7 @@
 
 from matplotlib.axes import Axes
 
-from diagnostics.plots.style import BLUE, GREY, VERMILLION, Line, say_undefined
+from diagnostics.plots.style import BLUE, GREY, VERMILLION, Line, count_targets, say_undefined
 from diagnostics.result import Symptom
 
 SHOWN = (
@@ -25,6 +25,7 @@ def draw_coverage(ax: Axes, symptom: Symptom) -> Axes:
             markevery=4, label=label,
         )  # fmt: skip
     ax.axhline(NOMINAL, color=GREY, lw=1.2, ls=":", label="calibrated")
-    ax.set(xlabel="target, counted from the boundary", ylabel="share in the 90 % band", ylim=(-0.02, 1.02))
+    count_targets(ax)
+    ax.set(ylabel="share in the 90 % band", ylim=(-0.02, 1.02))
     ax.figure.legend(loc="outside lower center", ncols=3)
     return ax

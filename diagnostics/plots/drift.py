@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from diagnostics.plots.style import GREY, SUBJECT_LINES, label_of, say_undefined
+from diagnostics.plots.style import GREY, SUBJECT_LINES, count_targets, label_of, say_undefined
 from diagnostics.result import Curve, Symptom
 
 
@@ -29,7 +29,8 @@ def draw_drift(ax: Axes, symptoms: Sequence[Symptom], names: Sequence[str]) -> A
     )
     low, high = ax.get_ylim()
     ax.set_ylim(min(low, -0.1), max(high, 1.15))
-    ax.set(xlabel="target, counted from the boundary", ylabel="drift fraction")
+    count_targets(ax)
+    ax.set(ylabel="drift fraction")
     ax.figure.legend(loc="outside lower center", ncols=len(symptoms))
     return ax
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from diagnostics.plots.style import BLACK, BLUE, GREEN, VERMILLION, say_undefined
+from diagnostics.plots.style import BLACK, BLUE, GREEN, VERMILLION, count_targets, say_undefined
 from diagnostics.result import Symptom
 
 # curve, label, colour, line style, marker
@@ -34,7 +34,8 @@ def draw_error(ax: Axes, symptom: Symptom, limits: tuple[float, float] | None = 
             curve.at, curve.value, color=color, ls=linestyle, marker=marker, ms=3.5, markevery=4, label=label
         )
     _scale(ax, limits)
-    ax.set(xlabel="target, counted from the boundary", ylabel="root mean square error of y")
+    count_targets(ax)
+    ax.set(ylabel="root mean square error of y")
     ax.figure.legend(loc="outside lower center", ncols=2)
     return ax
 

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from diagnostics.plots.style import BLACK, VERMILLION
+from diagnostics.plots.style import BLACK, VERMILLION, count_targets
 from diagnostics.result import BoundaryAttention
 
 
@@ -27,6 +27,7 @@ def draw_mass(ax: Axes, attention: BoundaryAttention) -> Axes:
             label=f"attention on {name}",
         )
         ax.plot(at, points, color=color, ls=":", lw=1.3, label=f"share of points, {name}")
-    ax.set(xlabel="target, counted from the boundary", ylabel="share", ylim=(-0.02, 1.02))
+    count_targets(ax)
+    ax.set(ylabel="share", ylim=(-0.02, 1.02))
     ax.figure.legend(loc="outside lower center", ncols=2)
     return ax

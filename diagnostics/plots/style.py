@@ -19,12 +19,13 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 BLACK, ORANGE, SKY_BLUE, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#6B6B6B"
 
-# Inches: shown 360 px wide, as on a telephone, 10 pt are 11 px.
-WIDTH, HEIGHT = 4.6, 3.3
+# Inches.  On a page: shown 360 px wide, as on a telephone, 10 pt are 11 px.  As a file: room for long labels.
+PAGE_WIDTH, FILE_WIDTH, HEIGHT = 4.6, 5.2, 3.3
 DOTS_PER_INCH = 180
 LONGEST_LABEL = 32
 MINUS = "\N{MINUS SIGN}"  # as on the axes
@@ -86,6 +87,12 @@ def label_of(name: str) -> str:
     return f" {shown}" if shown.startswith("_") else shown
 
 
+def count_targets(ax: Axes) -> None:
+    """The x axis counts targets: in whole numbers."""
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    ax.set_xlabel("target, counted from the boundary")
+
+
 def say_undefined(ax: Axes, reason: str) -> Axes:
     """Write into an empty picture why it is empty."""
     ax.set_axis_off()
@@ -96,13 +103,13 @@ def say_undefined(ax: Axes, reason: str) -> Axes:
 Draw = Callable[[Axes], Axes]
 
 
-def render_png(draw: Draw, width: float = WIDTH, height: float = HEIGHT) -> bytes:
+def render_png(draw: Draw, width: float = FILE_WIDTH, height: float = HEIGHT) -> bytes:
     """Draw on a new Axes of `width` x `height` inches and return the picture as PNG."""
     # without Software the same picture is the same file under every version of matplotlib
     return _render(draw, width, height, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
 
 
-def render_svg(draw: Draw, width: float = WIDTH, height: float = HEIGHT) -> str:
+def render_svg(draw: Draw, width: float = PAGE_WIDTH, height: float = HEIGHT) -> str:
     """Draw on a new Axes of `width` x `height` inches and return the picture as SVG, light and dark."""
     metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     text = _render(draw, width, height, format="svg", metadata=metadata).decode()

@@ -233,6 +233,9 @@ def test_report_writes_the_report_and_says_five_lines(subjects, tmp_path, capsys
     # the exact GP's error depends on the pairs alone: they were the same
     exact = [{m.name: m.value for m in s.measures}["rmse_oracle_free_running"] for s in (blind, oracle)]
     assert exact[0] == exact[1]
+    for first, second in zip(blind.examples, oracle.examples, strict=True):
+        assert (first.pair, first.y) == (second.pair, second.y)
+        assert second.title.startswith(f"{first.rank} of 16 pairs for blind")
     assert shlex.split(written.command)[:2] == ["diagnose", "report"]
     assert str(out) in shlex.split(written.command)
 
@@ -245,9 +248,10 @@ def test_a_second_subject_that_ends_its_process_is_one_sentence(subjects, tmp_pa
     assert not any((tmp_path / "out").iterdir())
 
 
-def test_list_and_explain_do_without_tensorflow():
+def test_list_explain_and_schema_do_without_tensorflow():
     code = (
         "import sys; from diagnostics.cli import main; main(['list']); main(['explain', 'no_future_leak']);"
+        " main(['schema']);"
         " sys.exit('tensorflow' in sys.modules or 'matplotlib' in sys.modules)"
     )
     done = subprocess.run(

@@ -14,9 +14,8 @@ DRIVER = shutil.which("chromedriver")
 WIDTHS = [390, 1440]  # a telephone, a desk
 
 if BROWSER is None or DRIVER is None:
-    pytest.skip(
-        "no chromium with its chromedriver is installed to look at the page with", allow_module_level=True
-    )
+    pytest.skip("no chromium with its chromedriver is installed", allow_module_level=True)
+pytest.importorskip("selenium", reason="selenium, which drives the browser, is not installed")
 
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
