@@ -26,6 +26,16 @@ def context_and_earlier(valid: tf.Tensor, num_context: tf.Tensor) -> tf.Tensor:
     return valid[:, None, :] & (not_later[None] | is_context_key[:, None, :])
 
 
+def others_and_earlier(valid: tf.Tensor, num_context: tf.Tensor) -> tf.Tensor:
+    """Context points see all of the context but themselves; a target sees the context and earlier targets.
+
+    For tokens that must not know their own y.  valid [B,L] bool, num_context [B] int -> [B,L,L] bool.
+    """
+    position = tf.range(tf.shape(valid)[1])
+    is_other = (position[None, :] != position[:, None])[None]
+    return context_and_earlier(valid, num_context) & is_other
+
+
 def written(num_slots: int, step: tf.Tensor) -> tf.Tensor:
     """The slots of a cache that `step` steps have filled: [num_slots] bool."""
     return tf.range(num_slots) < step

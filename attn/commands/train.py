@@ -46,7 +46,8 @@ def train(
     model: Annotated[
         str,
         typer.Option(
-            help="historic, historic_full (the original's sizes) or pair_transformer.", rich_help_panel=_MODEL
+            help="historic, historic_full (the original's sizes), pair_transformer or pair_smoother.",
+            rich_help_panel=_MODEL,
         ),
     ] = "pair_transformer",
     width: Annotated[
@@ -63,14 +64,31 @@ def train(
         ),
     ] = None,
     layers: Annotated[
-        int | None, typer.Option(help="pair_transformer only: layers.", rich_help_panel=_MODEL)
+        int | None, typer.Option(help="pair_transformer and pair_smoother: layers.", rich_help_panel=_MODEL)
     ] = None,
     hidden_dim: Annotated[
         int | None,
-        typer.Option(help="pair_transformer only: width of the feed-forward layers.", rich_help_panel=_MODEL),
+        typer.Option(
+            help="pair_transformer and pair_smoother: width of the feed-forward layers.",
+            rich_help_panel=_MODEL,
+        ),
     ] = None,
     dropout: Annotated[
         float | None, typer.Option(help="pair_transformer only: share dropped.", rich_help_panel=_MODEL)
+    ] = None,
+    waves: Annotated[
+        int | None,
+        typer.Option(
+            help="pair_smoother only: learnt frequencies of the distance, for periodic data.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    knows_labels: Annotated[
+        bool | None,
+        typer.Option(
+            help="pair_smoother only: it knows A from B, for series that differ in kind.",
+            rich_help_panel=_MODEL,
+        ),
     ] = None,
     bin_width: Annotated[float | None, _trait("width of a bin of x.")] = None,
     labels_in_qk: Annotated[bool | None, _trait("labels enter queries and keys (the one-line mend).")] = None,
@@ -95,7 +113,7 @@ def train(
     batch_size: Annotated[
         int, typer.Option(help="Pairs a batch. (original: batch size)", rich_help_panel=_TRAINING)
     ] = 16,
-    optimizer: Annotated[str, typer.Option(help="adam or adamw.", rich_help_panel=_TRAINING)] = "adamw",
+    optimizer: Annotated[str, typer.Option(help="adam, adamw or muon.", rich_help_panel=_TRAINING)] = "adamw",
     learning_rate: Annotated[
         float, typer.Option(help="Its peak, after the warm-up.", rich_help_panel=_TRAINING)
     ] = 3e-3,
@@ -146,6 +164,8 @@ def train(
         num_layers=layers,
         hidden_dim=hidden_dim,
         dropout=dropout,
+        num_waves=waves,
+        knows_labels=knows_labels,
         bin_width=bin_width,
         labels_in_qk=labels_in_qk,
         relu_scores=relu_scores,

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from attn.models.base import PairModel, Points
 from attn.models.historic import Historic, HistoricConfig
+from attn.models.pair_smoother import PairSmoother, PairSmootherConfig
 from attn.models.pair_transformer import PairTransformer, PairTransformerConfig
 
 __all__ = [
@@ -17,21 +18,24 @@ __all__ = [
     "HistoricConfig",
     "ModelConfig",
     "PairModel",
+    "PairSmootherConfig",
     "PairTransformerConfig",
     "build_model",
     "model_config",
 ]
 
-ModelConfig = HistoricConfig | PairTransformerConfig
+ModelConfig = HistoricConfig | PairTransformerConfig | PairSmootherConfig
 
 PRESETS: dict[str, ModelConfig] = {
     "historic": HistoricConfig(),
     "historic_full": HistoricConfig(width=512, num_heads=32, layer_dims=(256, 64, 32), bin_width=0.05),
     "pair_transformer": PairTransformerConfig(),
+    "pair_smoother": PairSmootherConfig(),
 }
-_CONFIGS: dict[str, type[HistoricConfig] | type[PairTransformerConfig]] = {
+_CONFIGS: dict[str, type[ModelConfig]] = {
     "historic": HistoricConfig,
     "pair_transformer": PairTransformerConfig,
+    "pair_smoother": PairSmootherConfig,
 }
 
 
@@ -60,7 +64,7 @@ def model_config(values: Mapping[str, Any]) -> ModelConfig:
 
 def build_model(config: ModelConfig, seed: int) -> PairModel:
     """A model with weights drawn from `seed`; float32."""
-    model = Historic(config) if isinstance(config, HistoricConfig) else PairTransformer(config)
+    model = _model_of(config)
     model(
         Points(
             x=tf.zeros([1, 2]),
@@ -74,12 +78,20 @@ def build_model(config: ModelConfig, seed: int) -> PairModel:
     return model
 
 
+def _model_of(config: ModelConfig) -> PairModel:
+    if isinstance(config, HistoricConfig):
+        return Historic(config)
+    if isinstance(config, PairSmootherConfig):
+        return PairSmoother(config)
+    return PairTransformer(config)
+
+
 def _draw_weights(model: PairModel, rng: np.random.Generator) -> None:
-    """Glorot uniform for every matrix (Glorot and Bengio 2010, equation 16); vectors keep their 0 or 1.
+    """Glorot uniform for every matrix (Glorot and Bengio 2010, equation 16); vectors keep what they have.
 
     Keras would draw them from its global generator; here a seed decides alone.
     """
     for weight in model.trainable_variables:
         if len(weight.shape) == 2:
-            limit = np.sqrt(6 / sum(weight.shape))
+            limit = model.initial_gain(weight.path) * np.sqrt(6 / sum(weight.shape))
             weight.assign(rng.uniform(-limit, limit, weight.shape).astype(np.float32))

@@ -77,6 +77,10 @@ class PairModel(keras.Model):
         density = gaussian_log_density(points.y, prediction.mean, prediction.scale)
         return -masked_mean(density, points.is_target)
 
+    def initial_gain(self, path: str) -> float:
+        """The factor by which the initial values of the weight of that path differ from the usual size."""
+        return 1.0
+
 
 def write_slot(cache: tf.Tensor, slot: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     """The cache [...,T,d] with `value` [...,d] in that slot of T."""

@@ -225,6 +225,9 @@ def test_a_run_is_not_resumed_as_another(refused, trained):
         ),
         (["--model", "historic", "--layer-dims", "4,4"], "layer_dims must be three widths"),
         (["--labels-in-qk"], "got labels_in_qk"),
+        (["--waves", "2"], "got num_waves"),
+        (["--knows-labels"], "got knows_labels"),
+        (["--model", "pair_smoother", "--waves", "-1"], "num_waves must not be negative; got -1"),
         (["--real-pair"], "data must come from one source; got --kernel and --real-pair"),
     ],
 )

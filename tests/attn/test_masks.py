@@ -37,6 +37,18 @@ def test_context_sees_context_and_targets_see_what_came_before(dtype):
     np.testing.assert_array_equal(mask.numpy(), loop(VALID, may_see))
 
 
+def test_others_and_earlier_is_that_without_oneself():
+    num_context = np.array([2, 4, 1])
+
+    def may_see(row, query, key):
+        if key == query:
+            return False
+        return key < num_context[row] or (num_context[row] <= query and key < query)
+
+    mask = masks.others_and_earlier(VALID, num_context)
+    np.testing.assert_array_equal(mask.numpy(), loop(VALID, may_see))
+
+
 @pytest.mark.parametrize("step", [0, 1, 4])
 def test_written_is_the_slots_filled_so_far(step):
     assert masks.written(4, step).numpy().tolist() == [slot < step for slot in range(4)]

@@ -7,7 +7,14 @@ import pytest
 import tensorflow as tf
 
 from attn.arrange import arrange
-from attn.models import PRESETS, HistoricConfig, PairTransformerConfig, build_model, model_config
+from attn.models import (
+    PRESETS,
+    HistoricConfig,
+    PairSmootherConfig,
+    PairTransformerConfig,
+    build_model,
+    model_config,
+)
 from attn.models.base import write_slot
 from attn.processes import PairProcess
 from attn.rollout import attention, teacher_force, to_points
@@ -15,6 +22,7 @@ from attn.rollout import attention, teacher_force, to_points
 SMALL = {
     "historic": HistoricConfig(width=8, num_heads=2, layer_dims=(8, 8, 4)),
     "pair_transformer": PairTransformerConfig(width=8, num_layers=2, num_heads=2, hidden_dim=8),
+    "pair_smoother": PairSmootherConfig(width=8, num_layers=2, num_heads=2, hidden_dim=8, estimate_dim=4),
 }
 TRAITS = (
     "labels_in_qk",
@@ -127,9 +135,10 @@ def test_the_future_reaches_no_prediction_and_the_past_does(kind, regime):
     assert (np.abs(after - before)[:, last + 1] > 1e-6).all()
 
 
-def test_the_corrected_model_keeps_its_promises_of_invariance():
+@pytest.mark.parametrize("kind", ["pair_transformer", "pair_smoother"])
+def test_the_corrected_models_keep_their_promises_of_invariance(kind):
     batch = small_batch("mixed", num_pairs=4, num_context=3)
-    model = build_model(SMALL["pair_transformer"], 1)
+    model = build_model(SMALL[kind], 1)
     plain = teacher_force(model, batch)
     shifted = teacher_force(model, replace(batch, y=batch.y + 3.0))
     np.testing.assert_allclose(shifted.mean, plain.mean + 3.0, atol=2e-5)
@@ -149,13 +158,41 @@ def test_the_historic_model_cannot_tell_the_points_of_a_from_those_of_b():
         assert (np.abs(change[first]).max() > 1e-6) == moves
 
 
+def test_the_means_of_a_smoother_are_linear_in_what_was_predicted_and_its_scales_do_not_see_it():
+    batch = small_batch("mixed", num_pairs=4, num_context=3)
+    model = build_model(SMALL["pair_smoother"], 1)
+    rng = np.random.default_rng(0)
+    one, other = (np.where(batch.is_target, rng.normal(size=batch.y.shape), 0) for _ in range(2))
+
+    def predicted(change):
+        return teacher_force(model, replace(batch, y=batch.y + change))
+
+    start, moved = predicted(0 * one), predicted(2 * one - 3 * other)
+    expected = start.mean + 2 * (predicted(one).mean - start.mean) - 3 * (predicted(other).mean - start.mean)
+    np.testing.assert_allclose(moved.mean, expected, atol=5e-5)  # float32, differences scaled by 3
+    np.testing.assert_allclose(moved.scale, start.scale, rtol=1e-6)
+    assert np.nanmax(np.abs(moved.mean - start.mean)) > 0.1
+    of_context = np.where(batch.is_context, rng.normal(size=batch.y.shape), 0)
+    assert np.nanmax(np.abs(predicted(of_context).scale - start.scale)) > 1e-4
+
+
+def test_a_smoother_that_knows_labels_predicts_otherwise_when_they_swap():
+    batch = small_batch("mixed", num_pairs=4, num_context=3)
+    model = build_model(replace(SMALL["pair_smoother"], knows_labels=True), 1)
+    swapped = teacher_force(model, replace(batch, series=1 - batch.series))
+    assert np.nanmax(np.abs(swapped.mean - teacher_force(model, batch).mean)) > 1e-3
+
+
 @pytest.mark.parametrize("kind", SMALL)
 def test_attention_of_every_target_sums_to_one_over_earlier_points(kind):
     batch = small_batch("mixed", num_pairs=4, num_context=3)
     weights = attention(build_model(SMALL[kind], 0), batch).weights
-    np.testing.assert_allclose(
-        weights.sum(-1)[:, batch.is_target.nonzero()[0], :, batch.is_target.nonzero()[1]], 1, atol=1e-5
-    )
+    of_targets = weights.sum(-1)[:, batch.is_target.nonzero()[0], :, batch.is_target.nonzero()[1]]
+    if kind == "pair_smoother":  # what is missing to 1 is weight on nothing
+        assert (of_targets > 0).all()
+        assert (of_targets < 1).all()
+    else:
+        np.testing.assert_allclose(of_targets, 1, atol=1e-5)
     position = np.arange(batch.num_points)
     assert not weights[..., position[None, :] >= position[:, None]].any()
 
@@ -170,7 +207,10 @@ def test_a_configuration_survives_json(config):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"kind": "other"}, "kind of a model must be one of historic, pair_transformer; got 'other'"),
+        (
+            {"kind": "other"},
+            "kind of a model must be one of historic, pair_transformer, pair_smoother; got 'other'",
+        ),
         ({"kind": "historic", "depth": 3}, "got depth"),
         (
             {"kind": "historic", "width": 10, "num_heads": 4},
@@ -180,6 +220,12 @@ def test_a_configuration_survives_json(config):
         ({"kind": "historic", "layer_dims": [8, 0, 8]}, "layer_dims must be three widths of at least 1"),
         ({"kind": "historic", "width": "wide"}, "width has a wrong form .*; got 'wide'"),
         ({"kind": "pair_transformer", "num_layers": 0}, "num_layers must be at least 1; got 0"),
+        ({"kind": "pair_smoother", "num_waves": -1}, "num_waves must not be negative; got -1"),
+        ({"kind": "pair_smoother", "hidden_dim": 0}, "hidden_dim must be at least 1; got 0"),
+        (
+            {"kind": "pair_smoother", "estimate_dim": 30},
+            "estimate_dim must be a multiple of num_heads; got 30 and 4",
+        ),
         ({"kind": "pair_transformer", "dropout": 1.0}, "dropout must be at least 0 and below 1; got 1.0"),
     ],
 )

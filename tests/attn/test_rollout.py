@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attn.arrange import arrange, forecast
-from attn.models import HistoricConfig, PairTransformerConfig, build_model
+from attn.models import HistoricConfig, PairSmootherConfig, PairTransformerConfig, build_model
 from attn.processes import PairProcess
 from attn.rollout import attention, loss, predict_next, rollout, teacher_force
 from attn.types import Batch
@@ -16,6 +16,8 @@ CONFIGS = {
     "historic with labels": HistoricConfig(width=8, num_heads=2, layer_dims=(8, 8, 4), labels_in_qk=True),
     "pair_transformer": PairTransformerConfig(width=8, num_layers=2, num_heads=2, hidden_dim=8),
     "pair_transformer of one head": PairTransformerConfig(width=8, num_layers=2, num_heads=1, hidden_dim=8),
+    "pair_smoother": PairSmootherConfig(width=8, num_layers=3, num_heads=2, hidden_dim=8, estimate_dim=4),
+    "pair_smoother of one head": PairSmootherConfig(width=8, num_layers=2, num_heads=1, estimate_dim=4),
 }
 # float32, values of order 1, and sums of at most 64 terms in a few layers
 TOLERANCE = 1e-5

@@ -153,7 +153,7 @@ def test_training_on_pairs_from_a_file_has_no_process(tmp_path):
     [
         ({"num_epochs": 0}, "num_epochs must be at least 1; got 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be finite and above 0; got nan"),
-        ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw; got 'sgd'"),
+        ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw, muon; got 'sgd'"),
         ({"seed": -1}, "must not be negative"),
     ],
 )
