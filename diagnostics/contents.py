@@ -75,11 +75,11 @@ class Contents:
 
     @property
     def files(self) -> dict[str, Picture]:
-        """The pictures that become files of their own, by name: the typical pair, drift, waterfall."""
+        """The pictures that become files of their own, by name: the worst pair, drift, waterfall."""
         found: dict[str, Picture] = {}
         for section in self.sections[:1]:
-            if section.pictures.typical:
-                found["forecast.png"] = section.pictures.typical[0]
+            if section.pictures.worst:
+                found["forecast.png"] = section.pictures.worst[0]
             found["drift.png"] = section.pictures.drift
         for attributed_error in self.attributions[:1]:
             found["waterfall.png"] = attributed_error.pictures[0]

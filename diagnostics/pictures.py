@@ -42,11 +42,11 @@ class Picture:
 class DataPictures:
     """The pictures of one set of pairs; where each subject has its own, they stand in the order of subjects.
 
-    examples   the pairs of best, median and worst error, each for all subjects: `typical` holds the median
+    examples   the pairs of best, median and worst error, each for all subjects; `worst` shows a drop best
     """
 
     examples: tuple[Picture, ...]
-    typical: tuple[Picture, ...]
+    worst: tuple[Picture, ...]
     drift: Picture
     attention: tuple[Picture, ...]
     calibration: tuple[Picture, ...]
@@ -60,7 +60,7 @@ def draw_data(symptoms: Sequence[Symptom], names: Sequence[str]) -> DataPictures
     examples = {rank: _forecasts(named, rank) for rank in ("best", "median", "worst")}
     return DataPictures(
         examples=tuple(picture for pictures in examples.values() for picture in pictures),
-        typical=examples["median"],
+        worst=examples["worst"],
         drift=Picture(
             caption="Drift fraction of free running, with 95 % bootstrap intervals over pairs."
             f" It is measured against {_reference(symptoms)}.",

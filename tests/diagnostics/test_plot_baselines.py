@@ -6,6 +6,7 @@ of its rendering moves nothing.  After a wanted change: pytest --force-regen, an
 
 import io
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -17,9 +18,9 @@ from diagnostics.plots import style
 from diagnostics.result import Report
 from tests.diagnostics.sample_reports import report
 
-# Per cent of the largest possible difference.  Without snapping of lines to pixels, pictures differ by up to
-# 0.24; with means moved by 3 % of the axis, by 0.28.
-TOLERANCE = 0.25
+# Per cent of the largest possible difference.  Another report makes 0.24 (of the forecast: small dots that move)
+# to 6.4; other hinting of text, another font or another size of it make 0.
+TOLERANCE = 0.1
 # keys of what is drawn as numbers; a change of each is drawn
 NUMBERS = ("value", "low", "high", "mean", "mass_on_a", "mass_on_b", "heat_map")
 KINDS = (
@@ -38,7 +39,7 @@ KINDS = (
 
 def pictures_of(whole):
     drawn = draw_data(whole.symptoms[:1], ["one"])
-    pictures = (drawn.typical[0], drawn.drift, *drawn.errors, *drawn.attention, *drawn.calibration,
+    pictures = (drawn.worst[0], drawn.drift, *drawn.errors, *drawn.attention, *drawn.calibration,
                 *draw_attribution(whole.attribution, "one"), draw_checks([whole]))  # fmt: skip
     return dict(zip(KINDS, pictures, strict=True))
 
@@ -56,7 +57,8 @@ def changed(value, rng, key=""):
 
 def draw_without_words(picture):
     """The axes, and the picture on 184 x 132 pixels."""
-    with style.styled():
+    # snapped to pixels, a line may jump by a whole one under another version
+    with style.styled(), mpl.rc_context({"path.snap": False}):
         figure = Figure(figsize=(4.6, 3.3))
         ax = picture.draw(figure.add_axes((0, 0, 1, 1)))
         for words in (*figure.findobj(Text), *figure.legends):

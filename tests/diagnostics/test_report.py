@@ -141,6 +141,7 @@ def test_markdown_shows_at_most_three_pictures_and_each_has_its_file(written):
     shown = re.findall(r"\]\(([^)]+\.png)\)", written.markdown.read_text())
     assert sorted(shown) == sorted(path.name for path in written.pictures)
     assert shown == ["forecast.png", "waterfall.png", "drift.png"]
+    assert "![Inference plot of historic, worst of 512 pairs" in written.markdown.read_text()
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written.pictures)
     assert written.markdown.stat().st_size < 1e6
 
