@@ -18,7 +18,7 @@ from diagnostics.plots import style
 from diagnostics.result import Report
 from tests.diagnostics.sample_reports import report
 
-# Per cent of the largest possible difference.  Another report makes 0.24 (of the forecast: small dots that move)
+# Per cent of the largest possible difference.  Another report makes 0.24 (the forecast: small dots that move)
 # to 6.4; other hinting of text, another font or another size of it make 0.
 TOLERANCE = 0.1
 # keys of what is drawn as numbers; a change of each is drawn
