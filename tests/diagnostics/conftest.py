@@ -4,6 +4,7 @@ A test module of checks holds TWINS = {check: {name: parts}}; `parts` are what a
 healthy subject: functions that get the healthy subject first, or plain values.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -98,3 +99,37 @@ def assert_fails(ask, twin):
         return finding
 
     return asked
+
+
+@pytest.fixture
+def asked_of(ask, twin):
+    """The batches and histories about which a check asks a healthy subject."""
+
+    def record(check):
+        batches, histories = [], []
+
+        def teacher_force(s, batch):
+            batches.append(batch)
+            return s.teacher_force(batch)
+
+        def predict_next(s, history, x_next, series_next):
+            histories.append(history)
+            return s.predict_next(history, x_next, series_next)
+
+        assert ask(check, twin(teacher_force=teacher_force, predict_next=predict_next)).status == "passed"
+        return batches, histories
+
+    return record
+
+
+@pytest.fixture(scope="session")
+def ragged():
+    """Make five rows that observe 3 to 9 of their 12 points and end in up to 2 columns of padding."""
+
+    def make(seed):
+        rng = np.random.default_rng(seed)
+        batch = build_scenario(PairProcess(num_points=6), rng, num_pairs=5).forecast
+        valid = np.arange(12) < rng.integers(10, 13, (5, 1))
+        return replace(batch, valid=valid, num_context=rng.integers(3, 9, 5))
+
+    return make

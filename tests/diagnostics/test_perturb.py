@@ -7,18 +7,9 @@ from hypothesis import strategies as st
 
 from attn.processes import PairProcess
 from attn.types import Batch, Rollout
-from diagnostics.check import build_scenario
 from diagnostics.checks import _perturb
 
 PROCESS = PairProcess(num_points=6)
-
-
-def ragged(seed):
-    """Rows that observe 3 to 9 of their points and end in up to 2 columns of padding."""
-    rng = np.random.default_rng(seed)
-    batch = build_scenario(PROCESS, rng, num_pairs=5).forecast
-    valid = np.arange(12) < rng.integers(10, 13, (5, 1))
-    return replace(batch, valid=valid, num_context=rng.integers(3, 9, 5))
 
 
 seeds = given(seed=st.integers(0, 10**6))
@@ -28,7 +19,7 @@ few = settings(settings.get_profile("perturb"))
 
 @few
 @seeds
-def test_permuted_context_holds_the_same_points_and_the_same_targets(seed):
+def test_permuted_context_holds_the_same_points_and_the_same_targets(ragged, seed):
     batch = ragged(seed)
     permuted = _perturb.permute_context(batch, np.random.default_rng(seed))
     np.testing.assert_array_equal(permuted.is_target, batch.is_target)
@@ -40,7 +31,7 @@ def test_permuted_context_holds_the_same_points_and_the_same_targets(seed):
 
 @few
 @seeds
-def test_chosen_columns_are_what_their_names_say(seed):
+def test_chosen_columns_are_what_their_names_say(ragged, seed):
     batch = ragged(seed)
     rows = np.arange(5)
     assert batch.is_target[rows, _perturb.random_targets(batch, np.random.default_rng(seed))].all()

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,14 +10,6 @@ from diagnostics.checks import _targets
 PROCESS = PairProcess(num_points=6)
 
 
-def ragged(seed):
-    """Rows that observe 3 to 9 of their points and end in up to 2 columns of padding."""
-    rng = np.random.default_rng(seed)
-    batch = build_scenario(PROCESS, rng, num_pairs=5).forecast
-    valid = np.arange(12) < rng.integers(10, 13, (5, 1))
-    return replace(batch, valid=valid, num_context=rng.integers(3, 9, 5))
-
-
 seeds = given(seed=st.integers(0, 10**6))
 settings.register_profile("targets", max_examples=30, deadline=None)
 few = settings(settings.get_profile("targets"))
@@ -27,7 +17,7 @@ few = settings(settings.get_profile("targets"))
 
 @few
 @seeds
-def test_last_targets_keeps_that_many_and_no_other_point_changes(seed):
+def test_last_targets_keeps_that_many_and_no_other_point_changes(ragged, seed):
     batch = ragged(seed)
     last = _targets.last_targets(batch, 2)
     assert (last.is_target.sum(axis=1) == np.minimum(batch.is_target.sum(axis=1), 2)).all()

@@ -23,27 +23,6 @@ SPREAD = BATCH.y[BATCH.is_context].std()
 ROWS = np.arange(64)
 
 
-@pytest.fixture
-def asked_of(ask, twin):
-    """The batches and histories about which a check asks a healthy subject."""
-
-    def record(check):
-        batches, histories = [], []
-
-        def teacher_force(s, batch):
-            batches.append(batch)
-            return s.teacher_force(batch)
-
-        def predict_next(s, history, x_next, series_next):
-            histories.append(history)
-            return s.predict_next(history, x_next, series_next)
-
-        assert ask(check, twin(teacher_force=teacher_force, predict_next=predict_next)).status == "passed"
-        return batches, histories
-
-    return record
-
-
 def shifted(prediction, by):
     return replace(prediction, mean=prediction.mean + by)
 
