@@ -121,6 +121,27 @@ def test_the_cap_is_a_hundredth_of_the_typical_scale():
     assert tolerance(subject) == pytest.approx(0.03, abs=3 * rest)
 
 
+def test_x_and_y_are_moved_by_one_rounding_up_or_down():
+    asked = []
+
+    class Recording(LastValue):
+        def teacher_force(self, batch):
+            asked.append(batch)
+            return super().teacher_force(batch)
+
+    tolerance(Recording())
+    plain, nudged = asked
+    for field in ("x", "y"):
+        share = getattr(nudged, field) / getattr(plain, field) - 1
+        np.testing.assert_allclose(np.abs(share), judge.EPSILON, rtol=1e-6)
+        assert set(np.sign(share).ravel()) == {-1, 1}
+
+
+def test_nothing_to_compare_has_not_moved():
+    finding = judge.must_not_move(np.zeros((0, 3)), 0.5, passed="", failed="")
+    assert (finding.status, finding.statistic) == ("passed", 0.0)
+
+
 def test_only_targets_count_for_the_tolerance():
     class LargeInTheContext(LastValue):
         def teacher_force(self, batch):

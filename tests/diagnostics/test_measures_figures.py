@@ -65,6 +65,15 @@ def test_r_squared_by_hand():
     assert measures.r_squared(prediction, y).value() == pytest.approx([1 - 0.25 / 2, 1 - 4 / 32])
 
 
+def test_r_squared_has_an_interval_by_target():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(200, 3))
+    interval = measures.r_squared(y + [0.1, 0.3, 0.6] * rng.normal(size=(200, 3)), y).interval(rng)
+    assert (interval.low < interval.value).all()
+    assert (interval.value < interval.high).all()
+    assert (np.diff(interval.high) < 0).all()
+
+
 def test_columns_and_series_of_the_first_target_of_ragged_rows():
     series = [[0, 1, 0, 1], [1, 0, 0, 1], [0, 0, 0, 1]]
     valid = [[True] * 4, [True, True, False, True], [True, True, True, False]]

@@ -133,10 +133,10 @@ def require_green(modules: set[Path]) -> None:
 
 
 def alive(database: WorkDB) -> list[WorkItem]:
-    """Mutants that were not tested yet, in random order, and those that survived."""
+    """Mutants that survived, since tests may have been added; then the untested ones, in random order."""
     tested = database.completed_work_items
     survived = [item for item, result in tested if result.test_outcome == TestOutcome.SURVIVED]
-    return [*database.pending_work_items, *survived]
+    return [*survived, *database.pending_work_items]
 
 
 def finished(items: list[WorkItem], num_processes: int) -> Iterator[tuple[WorkItem, bool]]:

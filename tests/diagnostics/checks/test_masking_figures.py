@@ -100,6 +100,23 @@ def test_rows_that_are_alike_come_back_in_their_own_order(ask, twin):
     assert finding.suspects == ("mixed_rows", "positions_shared_across_rows")
 
 
+@pytest.mark.parametrize("shorter", [0, 1])
+def test_rows_whose_targets_stand_in_unequal_columns_are_not_taken_for_reordered(shorter, twin):
+    """Their predictions cannot be laid upon each other, even where one row's stand in another's place."""
+
+    def in_turn(s, batch):
+        level = np.roll(np.round(batch.y[:, :1], 6), 1, axis=0)
+        return Prediction(level + 0 * batch.y, np.ones(batch.y.shape))
+
+    num_points = np.where((np.arange(64) == 0) == (shorter == 0), 47, 48)[:, None]
+    ragged = replace(SCENARIO, forecast=replace(BATCH, valid=np.arange(48) < num_points))
+    finding = rows_are_independent(twin(teacher_force=in_turn), ragged, np.random.default_rng(0))
+    assert finding.status == "failed"
+    assert "row_order_lost" not in finding.suspects
+    equal = rows_are_independent(twin(teacher_force=in_turn), SCENARIO, np.random.default_rng(0))
+    assert equal.suspects == ("row_order_lost",)
+
+
 def test_the_shuffled_pairs_are_given_with_one_observed_point(asked_of):
     (whole, single), _ = asked_of(one_context_point_is_enough)
     assert (single.num_context == 1).all()

@@ -197,6 +197,16 @@ def test_one_target_or_one_pair_has_no_neighbour(num_points, num_pairs, ask, twi
     assert (finding.status, finding.statistic) == ("passed", pytest.approx(1.0))
 
 
+def test_two_pairs_are_neighbours(ask, twin):
+    def the_same_for_both(rng, shape):
+        return np.broadcast_to(random_signs(rng, (shape[0], 1, shape[2])), shape)
+
+    pairs = PairProcess(num_points=400).sample(2, np.random.default_rng(0))
+    finding = ask(samples_have_the_predicted_scale, twin(rollout=with_z(the_same_for_both)), source=pairs)
+    assert (finding.status, finding.statistic) == ("failed", pytest.approx(1.0))
+    assert "from pair to pair" in finding.detail
+
+
 def test_draws_of_no_width_from_scales_of_zero_are_one_trajectory(assert_fails):
     def certain(s, *args):
         rollout = s.rollout(*args)
