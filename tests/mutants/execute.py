@@ -43,6 +43,8 @@ FOR_EVERY_FAMILY = (
 # The longest selection needs 6 s: a mutant that takes ten times as long does not end.  Of CPU, not of a clock
 # that runs on while the machine is busy.
 MAX_CPU_SECONDS = 60
+# What was found so far can be read while the rest is tested.
+REPORT_EVERY = 100
 
 
 class MutatedLoader(SourceFileLoader):
@@ -172,9 +174,11 @@ def main(session: Path) -> None:
         warm_up(modules)
         require_green(modules)
         results = finished(items, os.cpu_count() or 1)
-        for item, killed in track(results, "mutants", total=len(items)):
+        for done, (item, killed) in enumerate(track(results, "mutants", total=len(items))):
             database.set_result(item.job_id, result_of(item, killed))
-        write_report(database.completed_work_items, session.parent)
+            if done % REPORT_EVERY == 0:
+                write_report(database, session.parent)
+        write_report(database, session.parent)
 
 
 if __name__ == "__main__":

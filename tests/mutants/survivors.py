@@ -4,35 +4,42 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from cosmic_ray.work_db import WorkDB
 from cosmic_ray.work_item import WorkerOutcome, WorkItem, WorkResult
 
 from attn.files import write_whole
 
+Tested = tuple[WorkItem, WorkResult]
+TOTAL = "all"
 
-def write_report(completed: Iterable[tuple[WorkItem, WorkResult]], directory: Path) -> None:
+
+def write_report(database: WorkDB, directory: Path) -> None:
     """`table.md` and `survivors.md` in that directory; mutants that a filter left out are not counted."""
+    completed = database.completed_work_items
     tested = [pair for pair in completed if pair[1].worker_outcome != WorkerOutcome.SKIPPED]
-    for name, text in (("table.md", table(tested)), ("survivors.md", survivors(tested))):
+    texts = {"table.md": table(database.pending_work_items, tested), "survivors.md": survivors(tested)}
+    for name, text in texts.items():
         with write_whole(directory / name) as file:
             file.write(text.encode())
 
 
-def table(tested: list[tuple[WorkItem, WorkResult]]) -> str:
-    """Module, mutants, killed, survived, score; the sum of all at the end."""
-    mutants, killed = Counter[str](), Counter[str]()
+def table(pending: Iterable[WorkItem], tested: list[Tested]) -> str:
+    """The modules and the sum of all: mutants, of them tested, killed, survived; score = killed / tested."""
+    mutants, killed, survived = Counter[str](), Counter[str](), Counter[str]()
+    for item in [*pending, *(item for item, _ in tested)]:
+        mutants.update((str(item.mutations[0].module_path), TOTAL))
     for item, result in tested:
-        for name in (str(item.mutations[0].module_path), "**all**"):
-            mutants[name] += 1
-            killed[name] += result.is_killed
-    rows = [
-        f"| {name} | {mutants[name]} | {killed[name]} | {mutants[name] - killed[name]}"
-        f" | {killed[name] / mutants[name]:.1%} |\n"
-        for name in sorted(mutants, key=lambda name: (name == "**all**", name))
-    ]
-    return "| module | mutants | killed | survived | score |\n|---|---|---|---|---|\n" + "".join(rows)
+        (killed if result.is_killed else survived).update((str(item.mutations[0].module_path), TOTAL))
+    lines = ["| module | mutants | tested | killed | survived | score |", "|---|---|---|---|---|---|"]
+    for name in sorted(mutants, key=lambda name: (name == TOTAL, name)):
+        num_tested = killed[name] + survived[name]
+        score = f"{killed[name] / num_tested:.0%}" if num_tested else ""
+        figures = (name, mutants[name], num_tested, killed[name], survived[name], score)
+        lines.append(f"| {' | '.join(map(str, figures))} |")
+    return "\n".join(lines) + "\n"
 
 
-def survivors(tested: list[tuple[WorkItem, WorkResult]]) -> str:
+def survivors(tested: list[Tested]) -> str:
     """Where it is, and the line before and after, by module and line."""
     alive = [(item.mutations[0], result) for item, result in tested if not result.is_killed]
     alive.sort(key=lambda pair: (str(pair[0].module_path), pair[0].start_pos, pair[0].operator_name))
