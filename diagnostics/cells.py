@@ -23,8 +23,9 @@ from attn.quiet import silence_tensorflow
 
 ATTN, DIAGNOSTICS = Path(attn.__file__).parent, Path(__file__).parent
 
-# TensorFlow keeps what it traced, about 80 MB a model: a process is renewed before that matters.
-CELLS_OF_A_PROCESS = 20
+# TensorFlow keeps what it traced, about 80 MB a model: a process is renewed before that is more than 3 GB.
+# To start one takes about as long as a cell.
+CELLS_OF_A_PROCESS = 38
 
 Cell = TypeVar("Cell")
 Result = TypeVar("Result")
