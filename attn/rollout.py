@@ -19,7 +19,7 @@ FEEDS = ("sample", "mean")
 # What one pass may hold, at most: rows; pairs of a query and a key (64 bytes each with 4 layers of 4 heads,
 # in about four places); points that trajectories write (their keys and values: 2 KiB each at width 64).
 _CHUNK_ROWS = 128
-_CHUNK_LOOKS = 2**21
+_CHUNK_LOOKS = 2**19
 _CHUNK_WRITTEN = 2**16
 
 # Signatures that fit every batch, so that no shape is traced again.

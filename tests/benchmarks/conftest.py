@@ -97,4 +97,5 @@ def _times(config):
             "rounds": bench.stats.rounds,
         }
         for bench in config._benchmarksession.benchmarks
+        if not bench.has_error
     ]
