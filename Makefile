@@ -44,17 +44,26 @@ $(MUTANTS): $(wildcard diagnostics/checks/*.py) diagnostics/measures.py diagnost
 	$(BIN)/cosmic-ray init --force pyproject.toml $@
 	$(BIN)/cr-filter-operators $@ pyproject.toml
 
-# Trains the two runs that ship with the package, from nothing, into runs/.
-pretrained: runs/historic runs/corrected
+# Trains the runs that ship with the package, from nothing, into runs/.
+pretrained: runs/historic runs/corrected runs/corrected-rbf runs/corrected-periodic
 
 runs/historic: install
 	$(BIN)/attn train --run historic --model historic --kernel rbf_const_2D --num-points 50 --label rank \
 	  --regime shuffle --context 13 --epochs 12 --steps-per-epoch 500 --batch-size 64 \
 	  --optimizer adam --learning-rate 0.001 --warmup-steps 100
 
+SMOOTHER := --model pair_smoother --num-points 50 --regime mixed --context 13 \
+  --epochs 12 --steps-per-epoch 500 --batch-size 32 --optimizer muon
+
 runs/corrected: install
-	$(BIN)/attn train --run corrected --model pair_transformer --kernel rbf_const_2D --num-points 50 \
-	  --regime forecast --context 13 --epochs 10 --steps-per-epoch 500 --batch-size 16
+	$(BIN)/attn train --run corrected --kernel rbf_const_2D $(SMOOTHER)
+
+# Series of which one has a course of its own differ in kind: the model must know which is which.
+runs/corrected-rbf: install
+	$(BIN)/attn train --run corrected-rbf --kernel rbf_rbf_2D --knows-labels $(SMOOTHER)
+
+runs/corrected-periodic: install
+	$(BIN)/attn train --run corrected-periodic --kernel periodic_const_2D --waves 4 $(SMOOTHER)
 
 install: $(VENV)/.installed
 

@@ -1,4 +1,4 @@
-"""The corrected model that learns fast: a transformer whose means are linear in what it has predicted.
+"""The corrected model: a transformer whose means are linear in what has been observed and predicted.
 
 Two streams with one set of attention weights.  *Tokens* know where a point lies and, for context points,
 its y: they decide the weights.  *Estimates* carry y: attention reads from every earlier point what its y
@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 
 from attn import masks
-from attn.layers import KernelBias, merge_heads
+from attn.layers import KernelBias, masked_softmax, merge_heads
 from attn.models.base import Normal, PairModel, Points, write_slot
 from attn.models.smoothing import Block, Levels, Weighing
 
@@ -119,9 +119,10 @@ class PairSmoother(PairModel):
         return self._predict(tokens, estimates, levels.own(points.series))
 
     def attention(self, points: Points) -> tf.Tensor:
-        """The weights of every position [layers,B,H,L,L]."""
+        """The share of every key in what a position reads [layers,B,H,L,L]; how much it reads is left out."""
         layers, _ = self._weigh(points, Levels.of(points))
-        return tf.stack([layer.weights for layer in layers])
+        may_see = self._may_see(points)
+        return tf.stack([masked_softmax(layer.logits, may_see) for layer in layers])
 
     def prefill(self, points: Points, x: tf.Tensor, series: tf.Tensor) -> History:
         """All tokens, those of the targets too, and what the targets read in the context."""
@@ -178,13 +179,17 @@ class PairSmoother(PairModel):
     def _weigh(self, points: Points, levels: Levels) -> tuple[list[Weighing], tf.Tensor]:
         """The stream of tokens: how every layer weighs points, and the last tokens [B,L,W], normalised."""
         tokens = self._first_tokens(points, levels)
-        may_see = masks.others_and_earlier(points.valid, points.num_context)[:, None]
+        may_see = self._may_see(points)
         biases = self.relation(points.x, points.series, points.x, points.series)
         layers = []
         for block, bias in zip(self.blocks, biases, strict=True):
             layer, tokens = block.weigh(tokens, bias, may_see)
             layers.append(layer)
         return layers, self.norm(tokens)
+
+    def _may_see(self, points: Points) -> tf.Tensor:
+        """Which keys every position may see [B,1,L,L]."""
+        return masks.others_and_earlier(points.valid, points.num_context)[:, None]
 
     def _estimate(self, layers: list[Weighing], relative_y: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The stream of estimates, for y [B,L,2]: the last of them [B,L,E], and every reading [B,H,L,d]."""

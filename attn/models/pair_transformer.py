@@ -1,4 +1,4 @@
-"""The corrected model: a two-stream transformer that knows which points belong together.
+"""A two-stream transformer that knows which points belong together: the plain mend of the decoder.
 
 The content stream carries y; the query stream asks for y at a position without seeing it (two streams as
 in Yang et al. 2019, XLNet, section 2.3).  Context points see one another freely; a target sees the context

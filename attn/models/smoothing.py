@@ -51,11 +51,13 @@ def _mean_observed(points: Points, where: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
 class Weighing(NamedTuple):
     """How one layer weighs the points of B pairs, whatever their estimates are.
 
-    weights     [B,H,L,L]  of the attention
+    logits      [B,H,L,L]  of the attention, hidden keys included
+    weights     [B,H,L,L]  of the attention; a row sums to less than 1 where its query is far from all keys
     gate_shown  [B,L,E]    factors of what a point shows to others
     gate_read   [B,L,E]    factors of what a point reads of others
     """
 
+    logits: tf.Tensor
     weights: tf.Tensor
     gate_shown: tf.Tensor
     gate_read: tf.Tensor
@@ -100,7 +102,7 @@ class Block(keras.layers.Layer):
         weights = softmax_beside_nothing(logits, may_see)  # [B,H,L,L]
         tokens += self.from_heads(merge_heads(weights @ value))
         hidden = self.norm_hidden(tokens)
-        weighing = Weighing(weights, 1 + self.gate_shown(normed), 1 + self.gate_read(hidden))
+        weighing = Weighing(logits, weights, 1 + self.gate_shown(normed), 1 + self.gate_read(hidden))
         return weighing, tokens + self.from_hidden(self.to_hidden(hidden))
 
     def show(self, estimates: tf.Tensor, relative_y: tf.Tensor, gate: tf.Tensor) -> tf.Tensor:

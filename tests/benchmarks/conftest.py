@@ -11,7 +11,7 @@ from time import perf_counter
 
 import pytest
 
-from tests.benchmarks.ledger import Cost, Ledger, Ratio
+from tests.benchmarks.ledger import Cost, Ledger, Ratio, Standing
 from tests.benchmarks.ledger_report import shown, write_ledger
 
 LEDGER = pytest.StashKey[Ledger]()
@@ -33,12 +33,12 @@ def is_smallest(request) -> bool:
 
 @pytest.fixture
 def record(request) -> Callable[..., None]:
-    """Write a `Ratio` or a `Cost` down."""
+    """Write figures down."""
     ledger = request.config.stash[LEDGER]
 
-    def write(*figures: Ratio | Cost) -> None:
+    def write(*figures: Ratio | Cost | Standing) -> None:
         for figure in figures:
-            (ledger.ratios if isinstance(figure, Ratio) else ledger.costs).append(figure)
+            ledger.write(figure)
 
     return write
 
@@ -76,7 +76,7 @@ def side_by_side(benchmark, is_smallest):
 def pytest_terminal_summary(terminalreporter, config):
     """Print every ratio beside its target, and write the report if one was asked for."""
     ledger = config.stash[LEDGER]
-    if config.getoption("benchmark_disable") or not (ledger.ratios or ledger.costs):
+    if config.getoption("benchmark_disable") or not (ledger.ratios or ledger.costs or ledger.standings):
         return
     terminalreporter.section("ratios beside their targets")
     for ratio in ledger.ratios:

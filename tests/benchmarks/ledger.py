@@ -15,6 +15,7 @@ class Ratio:
     target    what is wanted; None where a figure is only stated
     better    `higher`: the target is the least that is wanted; `lower`: the most
     note      how it was measured, where the name does not say it
+    interval  95 % interval over pairs, where it is a statistic; the verdict is that of the figure itself
     """
 
     name: str
@@ -23,6 +24,7 @@ class Ratio:
     better: Literal["higher", "lower"]
     unit: str = "x"
     note: str = ""
+    interval: tuple[float, float] | None = None
 
     @property
     def verdict(self) -> str:
@@ -50,6 +52,19 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How far a model is from the exact GP after so many seconds of training: a point of the plot.
+
+    gap, interval   nats per target above the exact GP, with its 95 % interval over pairs
+    """
+
+    model: str
+    seconds: float
+    gap: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Doubling:
     """A cost, and the exponent p of cost ~ size^p from the next smaller size to this one."""
 
@@ -63,6 +78,23 @@ class Ledger:
 
     ratios: list[Ratio] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
+    standings: list[Standing] = field(default_factory=list)
+
+    def write(self, figure: Ratio | Cost | Standing) -> None:
+        """Append a figure to those of its kind."""
+        if isinstance(figure, Ratio):
+            self.ratios.append(figure)
+        elif isinstance(figure, Cost):
+            self.costs.append(figure)
+        else:
+            self.standings.append(figure)
+
+    def trainings(self) -> dict[str, list[Standing]]:
+        """The standings of every model by time."""
+        by_model: dict[str, list[Standing]] = {}
+        for standing in sorted(self.standings, key=lambda standing: standing.seconds):
+            by_model.setdefault(standing.model, []).append(standing)
+        return by_model
 
     def ways(self) -> dict[str, list[Doubling]]:
         """The costs of every way by size."""
@@ -79,7 +111,7 @@ class Ledger:
             for steps in self.ways().values()
             for step in steps
         ]
-        return {"ratios": ratios, "costs": costs}
+        return {"ratios": ratios, "costs": costs, "standings": [asdict(one) for one in self.standings]}
 
 
 def _doublings(costs: list[Cost]) -> list[Doubling]:

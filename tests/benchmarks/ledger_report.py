@@ -1,13 +1,15 @@
-"""A ledger as files: bench.json, bench.md and cost.png, each written whole."""
+"""A ledger as files: bench.json, bench.md, cost.png and training.png, each written whole."""
 
 import json
 import os
 import platform
 from importlib.metadata import version
 from io import BytesIO
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from attn.files import write_whole
@@ -31,7 +33,9 @@ def write_ledger(ledger: Ledger, times: list[dict[str, Any]], folder: Path) -> N
     _write(folder / "bench.json", json.dumps(content, indent=1).encode() + b"\n")
     _write(folder / "bench.md", markdown(ledger).encode())
     if ledger.costs:
-        _write(folder / "cost.png", _plot(ledger))
+        _write(folder / "cost.png", _plot_costs(ledger))
+    if ledger.standings:
+        _write(folder / "training.png", _plot_trainings(ledger))
 
 
 def markdown(ledger: Ledger) -> str:
@@ -48,13 +52,32 @@ def markdown(ledger: Ledger) -> str:
             "",
             *_table(("way", "size", "ms", "exponent"), _cost_rows(ledger)),
         ]
+    if ledger.standings:
+        lines += ["", "## Gap to the exact GP against training time", "", "![gap](training.png)", ""]
+        lines += [
+            "Nats per target above the exact GP, autoregressive, with 95 % bootstrap intervals over pairs.",
+            "",
+            *_table(("model", "seconds of training", "gap"), _standing_rows(ledger)),
+        ]
     return "\n".join(lines) + "\n"
 
 
 def shown(ratio: Ratio) -> str:
-    """The measured figure with its unit, in three digits where that many mean something."""
-    digits = f"{ratio.measured:.0f}" if abs(ratio.measured) >= 100 else f"{ratio.measured:.3g}"
-    return f"{digits} {ratio.unit}"
+    """The measured figure with its unit and interval, in three digits where that many mean something."""
+    interval = "" if ratio.interval is None else " [{}, {}]".format(*map(_digits, ratio.interval))
+    return f"{_digits(ratio.measured)}{interval} {ratio.unit}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _standing_rows(ledger: Ledger) -> list[tuple[str, ...]]:
+    return [
+        (model, f"{at.seconds:.0f}", "{:.3f} [{:.3f}, {:.3f}]".format(at.gap, *at.interval))
+        for model, standings in ledger.trainings().items()
+        for at in standings
+    ]
 
 
 def _sentence(ledger: Ledger) -> str:
@@ -96,15 +119,41 @@ def _environment() -> dict[str, Any]:
     }
 
 
-def _plot(ledger: Ledger) -> bytes:
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+# Told apart by shape and dashes as well as by colour.
+_LINES = tuple(zip("os^Dv*PX", ("-", "--", "-.", ":") * 2, strict=True))
+
+
+def _plot_costs(ledger: Ledger) -> bytes:
+    figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
-    for way, steps in ledger.ways().items():
-        axes.loglog([s.cost.size for s in steps], [s.cost.seconds for s in steps], marker="o", label=way)
+    for (marker, dashes), (way, steps) in zip(cycle(_LINES), ledger.ways().items(), strict=False):
+        sizes, seconds = [s.cost.size for s in steps], [s.cost.seconds for s in steps]
+        axes.loglog(sizes, seconds, marker=marker, linestyle=dashes, label=way)
     sizes = sorted({cost.size for cost in ledger.costs})
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()
     axes.set(xlabel="size", ylabel="seconds", title="Cost against size")
+    return _png(figure)
+
+
+def _plot_trainings(ledger: Ledger) -> bytes:
+    """Gap against time, both on a log scale, where a gap whose interval reaches 0 cannot be shown."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    for (marker, dashes), (model, standings) in zip(cycle(_LINES), ledger.trainings().items(), strict=False):
+        shown = [at for at in standings if at.interval[0] > 0]
+        gaps = np.array([at.gap for at in shown])
+        below, above = np.abs(np.array([at.interval for at in shown]).T - gaps) if shown else ([], [])
+        seconds = [at.seconds for at in shown]
+        how = {"marker": marker, "linestyle": dashes, "capsize": 2}
+        axes.errorbar(seconds, gaps, yerr=[below, above], label=model, **how)
+    axes.set(xscale="log", yscale="log", xlabel="seconds of training on this machine")
+    axes.set(ylabel="nats per target above the exact GP", title="Gap against training time")
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    axes = figure.axes[0]
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     file = BytesIO()

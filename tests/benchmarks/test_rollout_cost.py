@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from attn.arrange import forecast
-from attn.models import PairTransformerConfig, build_model
+from attn.models import PairSmootherConfig, build_model
 from attn.processes import PairProcess
 from attn.rollout import rollout, teacher_force, to_points
 from attn.runs import find_run, load_run
@@ -38,7 +38,8 @@ NO_TARGETS = Targets(None, None, None)
 @pytest.fixture(params=RUNS)
 def model(request, is_smallest):
     if is_smallest and request.param == "corrected":
-        return build_model(PairTransformerConfig(width=8, num_layers=1, num_heads=2, hidden_dim=8), 0)
+        tiny = PairSmootherConfig(width=8, num_layers=1, num_heads=2, hidden_dim=8, estimate_dim=4)
+        return build_model(tiny, 0)
     return load_run(find_run(request.param)).model
 
 

@@ -5,8 +5,9 @@ from time import perf_counter
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from attn.models import HistoricConfig, PairTransformerConfig, build_model
+from attn.models import HistoricConfig, PairSmootherConfig, build_model
 from attn.models.base import PairModel
 from attn.processes import PairProcess
 from attn.rollout import to_points
@@ -18,6 +19,8 @@ from tests.benchmarks.plain_historic import PlainHistoric, as_tensors, plain_ste
 
 WIDE = HistoricConfig(width=512, num_heads=1, layer_dims=(256, 64, 32))
 NARROW = HistoricConfig(width=8, num_heads=2, layer_dims=(8, 8, 4))
+TINY = PairSmootherConfig(width=8, num_layers=1, num_heads=2, hidden_dim=8, estimate_dim=4)
+LIKE_CORRECTED = TrainConfig(regime="mixed", batch_size=32, optimizer="muon")
 LIKE_THE_ORIGINAL = TrainConfig(
     regime="shuffle", num_context=50, batch_size=64, optimizer="adam", learning_rate=3e-4, warmup_steps=0
 )
@@ -32,10 +35,28 @@ class Training:
     stream: Stream
 
     @classmethod
-    def of(cls, model_config, regime, num_context, batch_size, num_points):
+    def of(cls, model_config, regime, num_context, batch_size, num_points, config=LIKE_THE_ORIGINAL):
         stream = Stream(PairProcess(num_points=num_points), regime, num_context, batch_size, 0)
         model = build_model(model_config, 0)
-        return cls(model, Trainer(model, LIKE_THE_ORIGINAL), stream)
+        return cls(model, Trainer(model, config), stream)
+
+    def steps_of_growing_depth(self):
+        """Functions of `Points`, each compiled and doing all that the one before does, and more."""
+        model = self.model
+
+        def forward(points):
+            return model.loss_of(points, model(points, training=True))
+
+        def gradient(points):
+            with tf.GradientTape() as tape:
+                loss = forward(points)
+            return loss, tape.gradient(loss, model.trainable_variables)
+
+        compiled = {
+            "forward": tf.function(forward, jit_compile=True, autograph=False),
+            "gradient": tf.function(gradient, jit_compile=True, autograph=False),
+        }
+        return {**compiled, "whole": self.trainer.step}
 
 
 def plain_model(config, like):
@@ -85,7 +106,7 @@ def test_steps_of_the_historic_decoder(side_by_side, record, is_smallest):
     [
         ("historic, e = 512", WIDE, "shuffle", 50, 64, 200, 5),
         ("historic, e = 64", HistoricConfig(), "shuffle", 13, 64, 50, 100),
-        ("corrected", PairTransformerConfig(), "forecast", 13, 16, 50, 40),
+        ("corrected", PairSmootherConfig(), "mixed", 13, 32, 50, 40),
     ],
 )
 def test_training_does_not_wait_for_data(
@@ -117,3 +138,20 @@ def test_training_does_not_wait_for_data(
             note=f"{num_steps} steps of {batch_size} pairs of {num_points} points a series",
         )
     )
+
+
+def test_where_a_step_of_the_corrected_model_goes(side_by_side, record, is_smallest):
+    """Parts by subtraction: what a step costs with and without all that comes after."""
+    config, batch_size, num_points = (TINY, 2, 14) if is_smallest else (PairSmootherConfig(), 32, 50)
+    training = Training.of(config, "mixed", 13, batch_size, num_points, LIKE_CORRECTED)
+    points = to_points(training.stream.batch(0))
+    ways = {
+        name: lambda step=step: tf.nest.map_structure(np.asarray, step(points))
+        for name, step in training.steps_of_growing_depth().items()
+    }
+    seconds = side_by_side(1 if is_smallest else 15, **ways)
+    forward, gradient, whole = (seconds[name] for name in ("forward", "gradient", "whole"))
+    parts = {"forward": forward, "backward": gradient - forward, "optimizer (Muon)": whole - gradient}
+    for part, taken in parts.items():
+        name = f"corrected: share of a training step, {part}"
+        record(Ratio(name, taken / whole, None, "lower", "of the time", f"{1e3 * whole:.3g} ms a step"))
