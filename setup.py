@@ -57,6 +57,7 @@ setup(
     extras_require={
         "real": REAL_DATA,
         "torch": ["torch>=2.4"],
+        "convgnp": ["torch>=2.4", "neuralprocesses>=0.2.7"],  # one more model in make bench
         "mutation": ["cosmic-ray>=8.7,<9"],  # make mutants
         "dev": DEV,
     },
