@@ -13,7 +13,14 @@ import tensorflow as tf
 
 from attn.layers import RelationBias
 from attn.likelihood import gaussian_log_density, masked_mean
-from attn.models import HistoricConfig, ModelConfig, PairModel, PairTransformerConfig, build_model
+from attn.models import (
+    HistoricConfig,
+    ModelConfig,
+    PairModel,
+    PairSmootherConfig,
+    PairTransformerConfig,
+    build_model,
+)
 from attn.models.base import Normal, Points
 from attn.processes import PairProcess
 from attn.runs import Run, assign_weights, load_run, weights_of
@@ -26,6 +33,7 @@ SHIPPED_FILES = ("spec.json", "history.json", "weights.safetensors")
 
 PROCESS = PairProcess(num_points=20)
 TRANSFORMER = PairTransformerConfig(width=32, num_layers=2, num_heads=2, hidden_dim=64)
+SMOOTHER = PairSmootherConfig(width=32, num_layers=2, num_heads=4, hidden_dim=64, estimate_dim=16)
 # The historic decoder with all of its traits mended but the one that a recipe is about.
 DECODER = HistoricConfig(
     num_heads=2,
@@ -39,6 +47,7 @@ DECODER = HistoricConfig(
     drops_zero_targets=False,
 )
 TRAIN_TRANSFORMER = TrainConfig(num_context=5, num_epochs=6, steps_per_epoch=500, batch_size=16)
+TRAIN_SMOOTHER = replace(TRAIN_TRANSFORMER, optimizer="muon", batch_size=32, seed=4)
 TRAIN_DECODER = TrainConfig(
     num_context=5, num_epochs=6, steps_per_epoch=500, batch_size=32, learning_rate=2e-3
 )
@@ -98,6 +107,7 @@ RECIPES: dict[str, Recipe] = {
         training=replace(TRAIN_TRANSFORMER, seed=3),
         process=replace(PROCESS, kernel="matern", num_points=24),
     ),
+    "sound_smoother": Recipe(SMOOTHER, TRAIN_SMOOTHER),
 }
 
 

@@ -49,7 +49,9 @@ def held_out(process, is_smallest, num_pairs=NUM_PAIRS):
     return Held.out(process, num_pairs, SEED)
 
 
-@pytest.mark.parametrize(("run", "target"), [("corrected", 0.03), ("corrected-rbf", 0.08)])
+@pytest.mark.parametrize(
+    ("run", "target"), [("corrected", 0.03), ("corrected-rbf", 0.08), ("corrected-periodic", 0.08)]
+)
 def test_gap(run, target, benchmark, judge, is_smallest):
     loaded = load_run(find_run(run))
     held = held_out(loaded.process, is_smallest)
