@@ -209,3 +209,16 @@ def test_a_label_of_one_point_has_no_variance(ask, twin):
     subject = twin(process=TwoLevels(num_points=2), training_batches=given_batches(batch))
     pairs = PairProcess(num_points=24).sample(8, np.random.default_rng(0))
     assert ask(labels_belong_to_their_series, subject, source=pairs).statistic == 0.0
+
+
+@pytest.mark.parametrize(
+    ("ratio", "status"), [(0.69, "failed"), (0.71, "passed"), (1.29, "passed"), (1.31, "failed")]
+)
+def test_the_variance_within_labels_may_differ_by_three_tenths(ratio, status, ask, twin):
+    step = 2 * np.sqrt(ratio)  # of two points: a variance of 2 ratio within each label
+    y = np.tile([0.0, step, 7.0, 7.0 + step], (4, 1))
+    batch = Batch(y + 5, np.tile([0, 0, 1, 1], (4, 1)), y, np.ones(y.shape, bool), np.full(4, 1))
+    subject = twin(process=TwoLevels(num_points=2), training_batches=given_batches(batch))
+    pairs = PairProcess(num_points=24).sample(8, np.random.default_rng(0))
+    finding = ask(labels_belong_to_their_series, subject, source=pairs)
+    assert (finding.status, finding.statistic) == (status, pytest.approx(ratio))
