@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 import pytest
 import typer
 
-from attn.cli import app, main
+from attn.cli import app
 from attn.commands.train import train as train_command
 from attn.models import HistoricConfig
 from attn.processes import named_process
@@ -33,35 +33,6 @@ def trained(tmp_path_factory):
     )
     train(directory, HistoricConfig(width=4, num_heads=2, layer_dims=(4, 4, 4)), config, PROCESS)
     return directory
-
-
-@pytest.fixture
-def attn(tmp_path, monkeypatch, capfd):
-    """Run the command line in an empty folder; gives the exit code and what stands on stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as end:
-            main([str(argument) for argument in arguments])
-        return end.value.code, *capfd.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def refused(attn):
-    """Run a command that must be refused with one sentence; gives the sentence."""
-
-    def run(*arguments):
-        code, out, err = attn(*arguments)
-        assert code == 2, err
-        assert out == ""
-        assert err.count("\n") == 1
-        assert err.startswith("attn: ")
-        return err.removeprefix("attn: ").strip()
-
-    return run
 
 
 @contextmanager
