@@ -14,7 +14,7 @@ from typer.exceptions import TyperException
 from attn.commands.data import data
 from attn.commands.infer import infer
 from attn.commands.project import project
-from attn.commands.runs import runs
+from attn.commands.runs import app as runs
 from attn.commands.train import train
 from attn.quiet import silence_tensorflow
 
@@ -26,8 +26,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (data, train, infer, project, runs):
+for command in (data, train, infer, project):
     app.command()(command)
+app.add_typer(runs, name="runs")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
