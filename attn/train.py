@@ -138,6 +138,8 @@ def _open_directory(directory: Path, spec: dict[str, Any], resume: bool) -> None
         partial.replace(directory)
     except OSError as error:
         raise RunError(f"{directory} could not be made: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_config(path: Path, spec: dict[str, Any]) -> None:
