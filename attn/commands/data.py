@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from attn.commands.complete import completer, kernel_names
 from attn.commands.output import CommandError, ask, is_interactive, save_figure
 
 
@@ -15,7 +16,8 @@ def data(
         typer.Option(
             help="Process to draw from: rbf, rbf_noise, periodic (single sequences), rbf_const_2D,"
             " rbf_rbf_2D, periodic_const_2D, matern_const_2D (pairs). Asked for when missing."
-            " (original: kernel)"
+            " (original: kernel)",
+            autocompletion=completer(kernel_names),
         ),
     ] = None,
     number: Annotated[

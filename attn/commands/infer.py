@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn.commands import source as data
+from attn.commands.complete import completer, run_names
 from attn.commands.output import CommandError, new_file, save_figure
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ _SERIES = {"A": 0, "B": 1, "either": None}
 
 def infer(
     run: Annotated[
-        str, typer.Option(help="Name of a shipped run, or the directory of a run. (original: run)")
+        str,
+        typer.Option(
+            help="Name of a shipped run, or the directory of a run. (original: run)",
+            autocompletion=completer(run_names),
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results; missing: inference/RUN.", show_default=False)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from attn.commands.complete import completer, run_names
 from attn.commands.output import CommandError, is_interactive, shown
 
 _FIGURES = {
@@ -19,7 +20,10 @@ _FIGURES = {
 
 FolderOption = Annotated[Path, typer.Option(help="Where attn train makes its runs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run as attn runs lists it.")]
+RunArgument = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A run as attn runs lists it.", autocompletion=completer(run_names)),
+]
 
 app = typer.Typer(invoke_without_command=True, help="List runs; delete, export or import them.")
 
@@ -46,7 +50,12 @@ def list_runs(folder: FolderOption = Path("runs"), json: JsonOption = False) -> 
 
 @app.command()
 def delete(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs as attn runs lists them.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...", help="Runs as attn runs lists them.", autocompletion=completer(run_names)
+        ),
+    ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete runs for good; asks first.

@@ -8,6 +8,7 @@ import typer
 from typer.models import OptionInfo
 
 from attn.commands import source as data
+from attn.commands.complete import completer, model_names, regime_names
 from attn.commands.config_file import ConfigFile, options_given
 from attn.commands.output import CommandError
 from attn.commands.training import train_visibly
@@ -57,6 +58,7 @@ def train(
         str,
         typer.Option(
             help="historic, historic_full (the original's sizes), pair_transformer or pair_smoother.",
+            autocompletion=completer(model_names),
             rich_help_panel=_MODEL,
         ),
     ] = "pair_transformer",
@@ -112,6 +114,7 @@ def train(
         str,
         typer.Option(
             help="Order of training: shuffle, full_infer, half_half, mixed, forecast. (original: tr_regime)",
+            autocompletion=completer(regime_names),
             rich_help_panel=_TRAINING,
         ),
     ] = "mixed",

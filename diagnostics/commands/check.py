@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from attn.commands.complete import completer
 from attn.files import load_pairs
 from diagnostics.checks import CHECKS, find_check
 from diagnostics.commands.output import (
@@ -16,6 +17,7 @@ from diagnostics.commands.output import (
     PairsOption,
     SeedOption,
     SubjectOption,
+    check_names,
     console,
     plain_table,
     printable,
@@ -31,7 +33,10 @@ from diagnostics.wording import count_statuses
 
 def check(
     subject: SubjectOption,
-    check: Annotated[list[str] | None, typer.Option(help="Run only this check; may be repeated.")] = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(help="Run only this check; may be repeated.", autocompletion=completer(check_names)),
+    ] = None,
     seed: SeedOption = 0,
     num_pairs: Annotated[int, typer.Option(help="Pairs that every check sees.", min=2)] = NUM_PAIRS,
     pairs: PairsOption = None,

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from attn.commands.complete import completer
 from diagnostics.causes import FAULTS
 from diagnostics.check import Check
 from diagnostics.checks import CHECKS, find_check
-from diagnostics.commands.output import console
+from diagnostics.commands.output import check_names, console
 
 
 def list_checks() -> int:
@@ -23,7 +24,12 @@ def list_checks() -> int:
     return 0
 
 
-def explain(name: Annotated[str, typer.Argument(metavar="CHECK", help="The name of a check.")]) -> int:
+def explain(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="CHECK", help="The name of a check.", autocompletion=completer(check_names)),
+    ],
+) -> int:
     """Say what a check asks, how, what a failure means, and what to change."""
     print(_explanation(find_check(name)))
     return 0

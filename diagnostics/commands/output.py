@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from attn.commands.complete import completer, run_names
+from diagnostics.checks import CHECKS
 from diagnostics.result import Status
 
 SUBJECT_HELP = "the name of a shipped run, the directory of a run, or package.module:factory"
@@ -22,7 +24,14 @@ COLORS: dict[Status, str] = {
     "expected_failure": "magenta",
 }
 
-SubjectOption = Annotated[str, typer.Option("--subject", help=f"The model under diagnosis: {SUBJECT_HELP}.")]
+SubjectOption = Annotated[
+    str,
+    typer.Option(
+        "--subject",
+        help=f"The model under diagnosis: {SUBJECT_HELP}.",
+        autocompletion=completer(run_names),
+    ),
+]
 SeedOption = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)]
 PairsOption = Annotated[
     Path | None,
@@ -33,6 +42,11 @@ PairsOption = Annotated[
     ),
 ]
 FailuresOption = Annotated[Path, typer.Option(help="Folder of the stored failures.")]
+
+
+def check_names() -> list[str]:
+    """The checks of the battery, for the shell to offer."""
+    return [check.name for check in CHECKS]
 
 
 def console() -> Console:

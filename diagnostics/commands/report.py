@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from attn.commands.complete import completer, run_names
 from diagnostics.commands.output import SUBJECT_HELP, SeedOption, SubjectOption, printable, progress_bar
 from diagnostics.wording import five_lines
 
@@ -14,7 +15,11 @@ def report(
     subject: SubjectOption,
     out: Annotated[Path, typer.Option(help="Directory to write to; made if it does not exist.")],
     against: Annotated[
-        str | None, typer.Option(help=f"A second subject, measured on the same pairs: {SUBJECT_HELP}.")
+        str | None,
+        typer.Option(
+            help=f"A second subject, measured on the same pairs: {SUBJECT_HELP}.",
+            autocompletion=completer(run_names),
+        ),
     ] = None,
     seed: SeedOption = 0,
     num_pairs: Annotated[int, typer.Option(help="Held-out pairs for the measures.", min=2)] = 512,
