@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from attn.commands.complete import completer, run_names
-from attn.commands.output import CommandError, is_interactive, shown
+from attn.commands.output import CommandError, JsonOption, is_interactive, shown
 
 _FIGURES = {
     "train_loss": "train",
@@ -19,7 +19,6 @@ _FIGURES = {
 }
 
 FolderOption = Annotated[Path, typer.Option(help="Where attn train makes its runs.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 RunArgument = Annotated[
     str,
     typer.Argument(metavar="RUN", help="A run as attn runs lists it.", autocompletion=completer(run_names)),

@@ -10,7 +10,7 @@ from typer.models import OptionInfo
 from attn.commands import source as data
 from attn.commands.complete import completer, model_names, regime_names
 from attn.commands.config_file import ConfigFile, options_given
-from attn.commands.output import CommandError
+from attn.commands.output import CommandError, JsonOption, QuietOption
 from attn.commands.training import train_visibly
 
 if TYPE_CHECKING:
@@ -145,6 +145,8 @@ def train(
             "--overfit", help="Train on one fixed batch. (original: overfit)", rich_help_panel=_TRAINING
         ),
     ] = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Train a model into FOLDER/RUN; a run that exists is refused unless it is to be resumed."""
     file = ConfigFile.read(config, options_given(context_of_command))
@@ -200,7 +202,9 @@ def train(
         drops_zero_targets=drops_zero_targets,
     )
     source = _source(request, file.process(), training)
-    train_visibly(directory, chosen, training, source, file.origin(request), resume)
+    train_visibly(
+        directory, chosen, training, source, file.origin(request), resume, quiet=quiet, as_json=json
+    )
 
 
 def _directory(folder: Path, run: str, resume: bool) -> Path:

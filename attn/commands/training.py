@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attn.commands.output import shown
+from attn.commands.output import say, shown
 
 if TYPE_CHECKING:
     from attn.models import ModelConfig
@@ -20,22 +20,25 @@ def train_visibly(
     source: "PairProcess | Pairs",
     data: dict[str, Any] | None,
     resume: bool,
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> "Run":
-    """Train with a progress bar; every epoch leaves a line."""
+    """Train with a progress bar; every epoch leaves a line, on stderr where stdout is for JSON."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from attn.train import Progress as Standing
     from attn.train import train as train_run
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, quiet=quiet, stderr=as_json)
     columns = (
         TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
         BarColumn(),
         TextColumn("loss {task.fields[loss]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("", total=config.num_steps, loss="-")
 
         def report(standing: Standing) -> None:
@@ -54,7 +57,8 @@ def train_visibly(
             pictures=True,
             on_progress=report,
         )
-    console.print(f"{directory}: trained, {config.num_steps} steps", soft_wrap=True, markup=False)
+    found = {"run": str(directory), "num_steps": config.num_steps, "figures": run.history[-1]}
+    say(found, [f"{directory}: trained, {config.num_steps} steps"], quiet=quiet, as_json=as_json)
     return run
 
 

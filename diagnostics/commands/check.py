@@ -15,6 +15,7 @@ from diagnostics.checks import CHECKS, find_check
 from diagnostics.commands.output import (
     FailuresOption,
     PairsOption,
+    QuietOption,
     SeedOption,
     SubjectOption,
     check_names,
@@ -52,6 +53,7 @@ def check(
     json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON instead of a table.")
     ] = False,
+    quiet: QuietOption = False,
     failures: FailuresOption = DEFAULT_FOLDER,
     no_store: Annotated[bool, typer.Option("--no-store", help="Do not store what fails.")] = False,
 ) -> int:
@@ -66,7 +68,7 @@ def check(
     source = None if pairs is None else load_pairs(pairs).pairs
     from diagnostics.adapters import load_subject  # imports TensorFlow
 
-    with progress_bar(len(checks), subject) as advance:
+    with progress_bar(len(checks), subject, quiet=quiet) as advance:
         report = run_checks(
             load_subject(subject),
             source=source,
@@ -85,7 +87,7 @@ def check(
     stored = () if no_store else _store(failures, found)
     if json:
         print(report.model_dump_json(indent=1))
-    else:
+    elif not quiet:
         _print_results(report, _replays(stored, failures))
     return report.exit_code
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from attn.commands import output
 from attn.commands.complete import completer, run_names
 from diagnostics.checks import CHECKS
 from diagnostics.result import Status
@@ -33,6 +33,7 @@ SubjectOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but what went wrong.")]
 PairsOption = Annotated[
     Path | None,
     typer.Option(
@@ -73,15 +74,7 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def progress_bar(total: int, subject: str) -> Iterator[Callable[[str], None]]:
-    """A bar on stderr where that is a terminal; yields what is called as each step is done."""
-    stderr = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
-        task = progress.add_task(f"loading {printable(subject)}", total=total)
-        yield lambda step: progress.update(task, advance=1, description=printable(step))
+def progress_bar(total: int, subject: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """The bar of `attn`, for texts from outside; yields what is called as each step is done."""
+    with output.progress_bar(total, f"loading {printable(subject)}", quiet=quiet) as advance:
+        yield lambda step: advance(printable(step))

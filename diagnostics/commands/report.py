@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from attn.commands.complete import completer, run_names
-from diagnostics.commands.output import SUBJECT_HELP, SeedOption, SubjectOption, printable, progress_bar
+from diagnostics.commands.output import (
+    SUBJECT_HELP,
+    QuietOption,
+    SeedOption,
+    SubjectOption,
+    printable,
+    progress_bar,
+)
 from diagnostics.wording import five_lines
 
 
@@ -24,6 +31,8 @@ def report(
     seed: SeedOption = 0,
     num_pairs: Annotated[int, typer.Option(help="Held-out pairs for the measures.", min=2)] = 512,
     num_context: Annotated[int, typer.Option(help="Observed points of B, for the measures.", min=1)] = 13,
+    json: Annotated[bool, typer.Option("--json", help="Print report.json, and nothing else.")] = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Measure a subject at the boundary, run the battery, and write HTML, Markdown, JSON and PNG.
 
@@ -35,7 +44,7 @@ def report(
     from diagnostics.investigate import investigate, num_steps  # imports TensorFlow
     from diagnostics.report import write_report
 
-    with progress_bar(num_steps(len(specs)), subject) as advance:
+    with progress_bar(num_steps(len(specs)), subject, quiet=quiet) as advance:
         reports = investigate(specs, seed=seed, num_pairs=num_pairs, num_context=num_context, on_step=advance)
         words = ["diagnose", "report", "--subject", subject]
         words += [] if against is None else ["--against", against]
@@ -43,7 +52,10 @@ def report(
         words += ["--num-pairs", str(num_pairs), "--num-context", str(num_context)]
         advance("drawing")
         written = write_report(reports, out, command=shlex.join(words))
-    print(written.html)
-    for line in five_lines(reports):
-        print(printable(line))
+    if json:
+        print(written.json.read_text(encoding="utf-8"))
+    elif not quiet:
+        print(written.html)
+        for line in five_lines(reports):
+            print(printable(line))
     return 0
