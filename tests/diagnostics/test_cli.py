@@ -261,3 +261,19 @@ def test_list_explain_and_schema_do_without_tensorflow():
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_checks_are_listed_and_explained_as_json(capsys):
+    assert main(["list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [entry["check"] for entry in listed] == [check.name for check in CHECKS]
+    assert main(["explain", CHECKS[3].name, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == listed[3]
+    assert listed[3]["question"].endswith("?")
+    assert list(listed[3]["suspects"]) == list(CHECKS[3].suspects)
+
+
+def test_a_quiet_check_says_nothing_but_its_exit_code(subjects, capsys):
+    ask = ["check", "--check", "no_future_leak", "--num-pairs", "4", "--quiet"]
+    assert main([*ask, "--subject", f"{subjects}:oracle"]) == 0
+    assert tuple(capsys.readouterr()) == ("", "")
