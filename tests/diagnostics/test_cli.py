@@ -14,6 +14,7 @@ from diagnostics.checks import CHECKS
 from diagnostics.cli import main
 from diagnostics.report import ReportFile
 from diagnostics.result import Report
+from tests.diagnostics.sample_reports import report as sample
 
 ROOT = Path(__file__).parents[2]
 SUBJECTS = """
@@ -276,4 +277,13 @@ def test_checks_are_listed_and_explained_as_json(capsys):
 def test_a_quiet_check_says_nothing_but_its_exit_code(subjects, capsys):
     ask = ["check", "--check", "no_future_leak", "--num-pairs", "4", "--quiet"]
     assert main([*ask, "--subject", f"{subjects}:oracle"]) == 0
+    assert tuple(capsys.readouterr()) == ("", "")
+
+
+def test_a_report_is_said_as_json_or_not_at_all(subjects, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("diagnostics.investigate.investigate", lambda *specs, **options: [sample()])
+    ask = ["report", "--subject", f"{subjects}:oracle", "--out", str(tmp_path / "out")]
+    assert main([*ask, "--json"]) == 0
+    assert capsys.readouterr().out == (tmp_path / "out/report.json").read_text() + "\n"
+    assert main([*ask, "--quiet"]) == 0
     assert tuple(capsys.readouterr()) == ("", "")
