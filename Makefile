@@ -6,7 +6,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # One thread a factorisation: at these sizes the threads of OpenBLAS cost more than they give.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: report test lint selftest bench bench-once mutants pretrained install
+.PHONY: report test lint selftest bench bench-once mutants pretrained install reference wheel-test
 
 report: install
 	$(BIN)/diagnose report --subject historic --against corrected --out reports/historic-vs-corrected
@@ -31,6 +31,14 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Renews the tables of every command in the README.
+reference: install
+	$(BIN)/python tests/command_reference.py
+
+# Builds the wheel, installs it in a clean environment, and uses it from an empty directory; needs a network.
+wheel-test: install
+	$(BIN)/python -m pytest tests/test_wheel.py -m "slow or not slow"
 
 # Mutates the checks, and what they judge and measure by, and counts the mutants that no test notices.  What was
 # interrupted goes on; where a source changed, all begins anew.

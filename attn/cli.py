@@ -14,20 +14,22 @@ from typer.exceptions import TyperException
 from attn.commands.data import data
 from attn.commands.infer import infer
 from attn.commands.project import project
-from attn.commands.runs import runs
+from attn.commands.runs import app as runs
 from attn.commands.train import train
 from attn.quiet import silence_tensorflow
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="attn",
     help="Draw pairs of sequences, train a model on them, continue one from the other.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (data, train, infer, project, runs):
+for command in (data, train, infer, project):
     app.command()(command)
+app.add_typer(runs, name="runs")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = app(
             args=None if arguments is None else list(arguments), prog_name="attn", standalone_mode=False
         )
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            raise KeyboardInterrupt
     except TyperException as error:
         _refuse(error.format_message() or "a command must be given: data, train, infer, project or runs")
     except BrokenPipeError:
@@ -50,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _refuse(str(error))
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("attn: interrupted\n")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     else:
         sys.exit(code if isinstance(code, int) else 0)
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,12 +34,19 @@ class SavedPairs:
 
 
 def cached_pairs(
-    folder: Path, process: PairProcess, num_pairs: int, seed: int, *, overwrite: bool = False
+    folder: Path,
+    process: PairProcess,
+    num_pairs: int,
+    seed: int,
+    *,
+    overwrite: bool = False,
+    on_pair: Callable[[], None] = lambda: None,
 ) -> Pairs:
     """The pairs in `folder`/pairs.npz, drawn and saved there first if there are none.
 
     folder      one a kernel, such as data/rbf_const_2D; made if it does not exist
     overwrite   draw and save even if there are some
+    on_pair     called after each pair that is drawn
 
     Raises CacheError if the file is damaged, or was drawn from another process, number or seed; nothing
     is overwritten then.
@@ -52,7 +59,7 @@ def cached_pairs(
         return saved.pairs
     # A stream of its own: a caller who arranges with the same seed must not meet the numbers x came from.
     stream = np.random.SeedSequence(seed).spawn(1)[0]
-    pairs = process.sample(num_pairs, np.random.default_rng(stream))
+    pairs = process.sample_watched(num_pairs, np.random.default_rng(stream), on_pair)
     save_pairs(path, pairs, spec)
     return pairs
 

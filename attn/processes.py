@@ -7,7 +7,7 @@ the covariance in the order in which the points are seen: with K = L L^T and z =
 `y_t | y_<t ~ N(y_t - L_tt z_t, L_tt^2)` (Rasmussen and Williams 2006, appendix A.4).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,6 +77,10 @@ class PairProcess:
 
     def sample(self, num_pairs: int, rng: np.random.Generator) -> Pairs:
         """Draw pairs: x, series, y, each [num_pairs, num_series * num_points]; series 0 comes first."""
+        return self.sample_watched(num_pairs, rng, lambda: None)
+
+    def sample_watched(self, num_pairs: int, rng: np.random.Generator, on_pair: Callable[[], None]) -> Pairs:
+        """The same as `sample`; `on_pair` is called after each pair, for progress bars."""
         if num_pairs < 1:
             raise ValueError(f"num_pairs must be at least 1; got {num_pairs}")
         length = self.num_series * self.num_points
@@ -87,6 +91,7 @@ class PairProcess:
         within_series = replace(self, shift="none", label="random") if self.shift == "const" else self
         for row, factor in enumerate(within_series._factors(x, series)):
             y[row] = dtrmv(factor, y[row], lower=True)
+            on_pair()
         if self.shift == "const":
             y += np.take_along_axis(self._offsets(num_pairs, rng), series, axis=1)
         return Pairs(x, series, y, np.ones(x.shape, bool))

@@ -1,6 +1,7 @@
 """A run on disk: what was trained, how, on what, how it went, and the weights.
 
     spec.json             model, training, data, seed, package versions, git commit
+    config.toml           model, training and data alone, for `attn train --config`
     history.json          one row an epoch
     checkpoints/          the last three, each whole in one file (weights, optimizer, step)
     weights.safetensors   the trained weights, with the configuration that they belong to
@@ -10,25 +11,43 @@ Loading executes nothing that a run contains: JSON and plain arrays only.
 """
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from attn.files import write_whole
+from attn.catalogue import (
+    BOARD,
+    PRETRAINED,
+    SCHEMA_VERSION,
+    RunError,
+    RunSummary,
+    check_name,
+    find_run,
+    list_runs,
+    read_summary,
+    write_json,
+)
 from attn.models import ModelConfig, PairModel, build_model, model_config
 from attn.processes import PairProcess
 from attn.tensors import Arrays, TensorsError, load_tensors, save_tensors
 
-SCHEMA_VERSION = 1
-BOARD = "tensorboard"
-PRETRAINED = Path(__file__).parent / "pretrained"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-class RunError(ValueError):
-    """A run that cannot be made, found, read or restored; one sentence."""
+__all__ = [
+    "BOARD",
+    "PRETRAINED",
+    "SCHEMA_VERSION",
+    "Run",
+    "RunError",
+    "RunSummary",
+    "check_name",
+    "find_run",
+    "list_runs",
+    "load_run",
+    "load_weights",
+    "read_summary",
+    "save_weights",
+    "write_json",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,66 +63,6 @@ class Run:
     history: list[dict[str, float]]
     model: PairModel
     process: PairProcess | None
-
-
-@dataclass(frozen=True, eq=False)
-class RunSummary:
-    """A run without its weights; `history` is empty where no epoch has ended yet."""
-
-    name: str
-    directory: Path
-    spec: dict[str, Any]
-    history: list[dict[str, float]]
-
-
-def check_name(name: str) -> str:
-    """The name, if it may be the name of a run: it becomes a directory."""
-    if not _NAME.fullmatch(name):
-        raise RunError(
-            "the name of a run must be 1 to 100 letters, digits, dots, dashes or underscores and start with a"
-            f" letter or digit; got {name[:100]!r}"
-        )
-    return name
-
-
-def find_run(name: str) -> Path:
-    """The directory of a run: the name of a shipped run, or a directory that holds a spec.
-
-    Raises RunError if there is neither.
-    """
-    shipped = PRETRAINED / name
-    if _NAME.fullmatch(name) and (shipped / "spec.json").is_file():
-        return shipped
-    try:
-        if (Path(name) / "spec.json").is_file():
-            return Path(name)
-    except (OSError, ValueError):  # a name that no file can have
-        pass
-    shipped_names = ", ".join(run.name for run in list_runs(PRETRAINED)) or "none"
-    raise RunError(
-        f"a run must be one of the shipped runs ({shipped_names}) or a directory with a spec.json;"
-        f" got {name[:200]!r}"
-    )
-
-
-def list_runs(root: Path) -> list[RunSummary]:
-    """The runs in a directory, by name; directories that are no runs are passed over."""
-    if not root.is_dir():
-        return []
-    return [read_summary(path.parent) for path in sorted(root.glob("*/spec.json"))]
-
-
-def read_summary(directory: Path) -> RunSummary:
-    """Spec and history of a run; raises RunError if either cannot be read."""
-    spec = _read_json(directory / "spec.json")
-    if not isinstance(spec, dict) or spec.get("schema_version") != SCHEMA_VERSION:
-        got = spec.get("schema_version") if isinstance(spec, dict) else type(spec).__name__
-        raise RunError(f"the schema version of {directory / 'spec.json'} must be {SCHEMA_VERSION}; got {got}")
-    history_path = directory / "history.json"
-    history = _read_json(history_path) if history_path.exists() else []
-    if not isinstance(history, list):
-        raise RunError(f"{history_path} must hold a list of epochs; got {type(history).__name__}")
-    return RunSummary(directory.resolve().name, directory, spec, history)
 
 
 def load_run(directory: Path) -> Run:
@@ -180,21 +139,3 @@ def assign_weights(model: PairModel, arrays: Arrays, path: Path) -> None:
             )
     for name, weight in weights.items():
         weight.assign(arrays[name])
-
-
-def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Write JSON so that `path` holds either what it held or all of the new text."""
-    try:
-        with write_whole(path) as file:
-            file.write(json.dumps(value, indent=1).encode())
-    except OSError as error:
-        raise RunError(f"{path} could not be written: {error.strerror or error}") from error
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RunError(f"{path} could not be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: it is not JSON ({error})") from error

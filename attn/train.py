@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from attn.board import Board
+from attn.config import CONFIG, to_toml
+from attn.files import write_whole
 from attn.models import ModelConfig, build_model
 from attn.processes import PairProcess
 from attn.rollout import to_points
@@ -56,6 +58,7 @@ def train(
     config: TrainConfig,
     source: PairProcess | Pairs,
     *,
+    data: Mapping[str, Any] | None = None,
     resume: bool = False,
     pictures: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
@@ -63,6 +66,7 @@ def train(
     """Train a model into `directory`, and return the finished run.
 
     source     draws fresh pairs for every step, or is a set of pairs of which every fifth is held out
+    data       what config.toml is to say of pairs that come from a file
     resume     go on from the last whole checkpoint of a run of the same spec
     pictures   TensorBoard shows a test pair continued after every epoch; the first costs some seconds
 
@@ -70,7 +74,7 @@ def train(
     """
     stream = Stream(source, config.regime, config.num_context, config.batch_size, config.seed, config.overfit)
     test = stream.batch(0) if config.overfit else stream.test(config.num_test_pairs)
-    spec = _spec(model_config, config, source)
+    spec = _spec(model_config, config, source, data)
     _open_directory(directory, spec, resume)
     model = build_model(model_config, config.seed)
     trainer = Trainer(model, config)
@@ -130,9 +134,19 @@ def _open_directory(directory: Path, spec: dict[str, Any], resume: bool) -> None
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         write_json(partial / "spec.json", spec)
+        _write_config(partial / CONFIG, spec)
         partial.replace(directory)
     except OSError as error:
         raise RunError(f"{directory} could not be made: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_config(path: Path, spec: dict[str, Any]) -> None:
+    """The parts of a spec that `attn train --config` makes the same run from."""
+    parts = {part: spec[part] for part in ("model", "training", "process", "data") if spec[part]}
+    with write_whole(path) as file:
+        file.write(to_toml(parts).encode())
 
 
 def _check_same_spec(directory: Path, spec: dict[str, Any]) -> None:
@@ -148,12 +162,18 @@ def _check_same_spec(directory: Path, spec: dict[str, Any]) -> None:
                 )
 
 
-def _spec(model_config: ModelConfig, config: TrainConfig, source: PairProcess | Pairs) -> dict[str, Any]:
+def _spec(
+    model_config: ModelConfig,
+    config: TrainConfig,
+    source: PairProcess | Pairs,
+    data: Mapping[str, Any] | None,
+) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "model": asdict(model_config),
         "training": asdict(config),
         "process": asdict(source) if isinstance(source, PairProcess) else None,
+        "data": None if data is None else dict(data),
         "seed": config.seed,
         "packages": {"python": platform.python_version(), **_versions()},
         "git_commit": _git_commit(),

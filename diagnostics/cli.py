@@ -24,8 +24,9 @@ from diagnostics.commands.report import report
 from diagnostics.commands.schema import schema
 from diagnostics.commands.selftest import selftest
 
+INTERRUPTED = 130
+
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Find out why a model that looked good in training fails where its own predictions begin.",
@@ -55,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = app(
             args=None if arguments is None else list(arguments), prog_name="diagnose", standalone_mode=False
         )
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            raise KeyboardInterrupt
     except TyperException as error:
         return _refuse(f"{error.format_message()} (diagnose --help lists what there is)")
     except OSError as error:
@@ -63,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        return _refuse("stopped", 130)
+        return _refuse("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from attn.commands.output import CommandError, ask, is_interactive, save_figure
+from attn.commands.complete import completer, kernel_names
+from attn.commands.output import (
+    CommandError,
+    JsonOption,
+    QuietOption,
+    ask,
+    is_interactive,
+    progress_bar,
+    save_figure,
+    say,
+)
 
 
 def data(
@@ -15,7 +25,8 @@ def data(
         typer.Option(
             help="Process to draw from: rbf, rbf_noise, periodic (single sequences), rbf_const_2D,"
             " rbf_rbf_2D, periodic_const_2D, matern_const_2D (pairs). Asked for when missing."
-            " (original: kernel)"
+            " (original: kernel)",
+            autocompletion=completer(kernel_names),
         ),
     ] = None,
     number: Annotated[
@@ -40,6 +51,8 @@ def data(
     plot: Annotated[
         bool, typer.Option("--plot", help="Also draw examples: 5 single sequences, or 4 pairs.")
     ] = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Draw pairs of sequences into data/KERNEL/pairs.npz, or reuse those that are there."""
     from attn.files import cached_pairs
@@ -51,14 +64,19 @@ def data(
         process = replace(process, label=label)
     number = number if number is not None else ask("Number of pairs", "--number", int)
     path = folder / kernel / "pairs.npz"
-    pairs = cached_pairs(path.parent, process, number, seed, overwrite=_may_overwrite(path, overwrite))
-    typer.echo(f"{path}: {pairs.num_pairs} pairs of {pairs.num_points} points")
+    may_overwrite = _may_overwrite(path, overwrite)
+    with progress_bar(number, f"drawing {kernel}", quiet=quiet) as advance:
+        pairs = cached_pairs(path.parent, process, number, seed, overwrite=may_overwrite, on_pair=advance)
+    lines = [f"{path}: {pairs.num_pairs} pairs of {pairs.num_points} points"]
+    found = {"file": str(path), "num_pairs": pairs.num_pairs, "num_points": pairs.num_points}
     if plot:
         from attn.plots import examples_figure
 
         examples = path.with_name("examples.png")
         save_figure(examples, examples_figure(pairs))
-        typer.echo(f"{examples}: examples")
+        lines.append(f"{examples}: examples")
+        found["examples"] = str(examples)
+    say(found, lines, quiet=quiet, as_json=json)
 
 
 def _may_overwrite(path: Path, overwrite: bool | None) -> bool:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn.commands import source as data
-from attn.commands.output import CommandError, new_file, save_figure
+from attn.commands.complete import completer, run_names
+from attn.commands.output import CommandError, JsonOption, QuietOption, new_file, progress_bar, save_figure
 
 if TYPE_CHECKING:
     from attn.commands.answers import Answers
@@ -18,7 +19,11 @@ _SERIES = {"A": 0, "B": 1, "either": None}
 
 def infer(
     run: Annotated[
-        str, typer.Option(help="Name of a shipped run, or the directory of a run. (original: run)")
+        str,
+        typer.Option(
+            help="Name of a shipped run, or the directory of a run. (original: run)",
+            autocompletion=completer(run_names),
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results; missing: inference/RUN.", show_default=False)
@@ -99,6 +104,8 @@ def infer(
         bool,
         typer.Option("--animate", help="The attention plots as an animated GIF.", rich_help_panel=_PANEL),
     ] = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Continue one series of each pair; write plots, predictions.csv and metrics.json."""
     request = data.Request(
@@ -116,21 +123,35 @@ def infer(
         raise CommandError(
             f"the folder of the results must be new or empty; {out} is not (--overwrite replaces)"
         )
-    loaded = load_run(directory)
-    from attn.commands.answers import Setting, answer
+    with progress_bar(4, f"loading {directory.name}", quiet=quiet) as advance:
+        loaded = load_run(directory)
+        from attn.commands.answers import Setting, answer
 
-    process = data.requested_process(request, otherwise=loaded.process)
-    setting = Setting(
-        _SERIES[series], observed, consecutive, is_sorted, num_steps, 1 if feed == "mean" else samples, feed
-    )
-    answers = answer(
-        loaded.model, data.drawn_or_read(request, process, number, observed, seed), setting, seed
-    )
-    written = _write(out, loaded, answers, plots)
-    if attention or animate:
-        written += _write_attention(out, loaded, answers, attention, animate)
+        process = data.requested_process(request, otherwise=loaded.process)
+        setting = Setting(
+            _SERIES[series],
+            observed,
+            consecutive,
+            is_sorted,
+            num_steps,
+            1 if feed == "mean" else samples,
+            feed,
+        )
+        advance("predicting")
+        answers = answer(
+            loaded.model, data.drawn_or_read(request, process, number, observed, seed), setting, seed
+        )
+        advance("drawing")
+        written = _write(out, loaded, answers, plots)
+        advance("drawing attention")
+        if attention or animate:
+            written += _write_attention(out, loaded, answers, attention, animate)
+        advance()
     _remove_stale(out, written)
-    _print_scores(out, answers)
+    if json:
+        typer.echo((out / "metrics.json").read_text(encoding="utf-8"))
+    elif not quiet:
+        _print_scores(out, answers)
 
 
 def _number_of_steps(text: str) -> int | None:

@@ -1,10 +1,11 @@
 """What the commands have in common: asking, writing files whole, and showing numbers."""
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
 
 import typer
 
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Answer = TypeVar("Answer", str, int)
+
+
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but what went wrong.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print what was done as JSON, and nothing else on stdout.")
+]
 
 
 class CommandError(ValueError):
@@ -58,3 +65,34 @@ def save_text(path: Path, text: str) -> None:
 def shown(value: float | None) -> str:
     """A number for a table on the screen; a dash where there is none."""
     return "-" if value is None else f"{value:.3g}"
+
+
+def say(found: dict[str, Any], lines: list[str], *, quiet: bool, as_json: bool) -> None:
+    """What a command has done: as JSON, or a line each, or not at all."""
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    elif not quiet:
+        for line in lines:
+            typer.echo(line)
+
+
+@contextmanager
+def progress_bar(total: int, doing: str, *, quiet: bool = False) -> Iterator[Callable[..., None]]:
+    """A bar with the time left, on stderr where that is a terminal; gone when all is done.
+
+    Yields what is called as each step is done, if it likes with what is done next.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    stderr = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    is_hidden = quiet or not stderr.is_terminal
+    with Progress(*columns, console=stderr, transient=True, disable=is_hidden) as progress:
+        task = progress.add_task(doing, total=total)
+        yield lambda then=None: progress.update(task, advance=1, description=then)

@@ -5,10 +5,16 @@ from typing import Annotated
 
 import typer
 
+from attn.commands.complete import completer, run_names
+
 
 def project(
     run: Annotated[
-        str, typer.Option(help="Name of a shipped run, or the directory of a run. (original: run)")
+        str,
+        typer.Option(
+            help="Name of a shipped run, or the directory of a run. (original: run)",
+            autocompletion=completer(run_names),
+        ),
     ],
     layer: Annotated[
         str, typer.Option(help="Layer to show, such as table; a wrong name lists those that there are.")

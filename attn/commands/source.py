@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from attn.commands.complete import completer, kernel_names
 from attn.commands.output import CommandError
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ _PANEL = "Data"
 Kernel = Annotated[
     str | None,
     typer.Option(
-        help="Draw fresh pairs from this process; see attn data. (original: kernel)", rich_help_panel=_PANEL
+        help="Draw fresh pairs from this process; see attn data. (original: kernel)",
+        autocompletion=completer(kernel_names),
+        rich_help_panel=_PANEL,
     ),
 ]
 NumPoints = Annotated[

@@ -1,5 +1,6 @@
 """`attn train`: train a model into a run of its own."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,12 +8,14 @@ import typer
 from typer.models import OptionInfo
 
 from attn.commands import source as data
-from attn.commands.output import CommandError, shown
+from attn.commands.complete import completer, model_names, regime_names
+from attn.commands.config_file import ConfigFile, options_given
+from attn.commands.output import CommandError, JsonOption, QuietOption
+from attn.commands.training import train_visibly
 
 if TYPE_CHECKING:
     from attn.models import ModelConfig
     from attn.processes import PairProcess
-    from attn.runs import Run
     from attn.train import TrainConfig
     from attn.types import Pairs
 
@@ -24,11 +27,19 @@ def _trait(help_text: str) -> OptionInfo:
 
 
 def train(
+    context_of_command: typer.Context,
     run: Annotated[str, typer.Option(help="Name of the new run. (original: run)")],
     folder: Annotated[Path, typer.Option(help="Where the directory of the run is made.")] = Path("runs"),
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that exists, from its last whole checkpoint.")
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="A config.toml, as every run holds one: its model, training and data; options overrule it.",
+            show_default=False,
+        ),
+    ] = None,
     kernel: data.Kernel = None,
     num_points: data.NumPoints = None,
     label: data.Label = None,
@@ -47,6 +58,7 @@ def train(
         str,
         typer.Option(
             help="historic, historic_full (the original's sizes), pair_transformer or pair_smoother.",
+            autocompletion=completer(model_names),
             rich_help_panel=_MODEL,
         ),
     ] = "pair_transformer",
@@ -102,6 +114,7 @@ def train(
         str,
         typer.Option(
             help="Order of training: shuffle, full_infer, half_half, mixed, forecast. (original: tr_regime)",
+            autocompletion=completer(regime_names),
             rich_help_panel=_TRAINING,
         ),
     ] = "mixed",
@@ -132,16 +145,29 @@ def train(
             "--overfit", help="Train on one fixed batch. (original: overfit)", rich_help_panel=_TRAINING
         ),
     ] = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Train a model into FOLDER/RUN; a run that exists is refused unless it is to be resumed."""
-    request = data.Request(
-        kernel, num_points, label, pairs, csv, real_pair, x_column, series_column, y_column, name_a, name_b,
-        window, step, date_format,
-    )  # fmt: skip
+    file = ConfigFile.read(config, options_given(context_of_command))
+    request = file.request(
+        kernel=kernel,
+        num_points=num_points,
+        label=label,
+        pairs=pairs,
+        csv=csv,
+        real_pair=real_pair,
+        x_column=x_column,
+        series_column=series_column,
+        y_column=y_column,
+        name_a=name_a,
+        name_b=name_b,
+        window=window,
+        step=step,
+        date_format=date_format,
+    )
     directory = _directory(folder, run, resume)
-    from attn.train import TrainConfig
-
-    config = TrainConfig(
+    training = file.training(
         regime=regime.replace(" ", "_"),
         num_context=context,
         num_epochs=epochs,
@@ -157,7 +183,7 @@ def train(
         overfit=overfit,
     )
     chosen = _model_config(
-        model,
+        file.model_fields(model),
         width=width,
         num_heads=heads,
         layer_dims=_three_widths(layer_dims),
@@ -175,7 +201,10 @@ def train(
         normalised_values=normalised_values,
         drops_zero_targets=drops_zero_targets,
     )
-    _train(directory, chosen, config, _source(request, config), resume)
+    source = _source(request, file.process(), training)
+    train_visibly(
+        directory, chosen, training, source, file.origin(request), resume, quiet=quiet, as_json=json
+    )
 
 
 def _directory(folder: Path, run: str, resume: bool) -> Path:
@@ -199,66 +228,21 @@ def _three_widths(text: str | None) -> tuple[int, ...] | None:
     return tuple(int(width) for width in widths)
 
 
-def _model_config(name: str, **changes: object) -> "ModelConfig":
-    """The preset of that name with the fields that the user gave."""
-    from dataclasses import asdict
+def _model_config(fields: Mapping[str, object], **changes: object) -> "ModelConfig":
+    """The model of those fields, with those that the user gave."""
+    from attn.models import model_config
 
-    from attn.models import PRESETS, model_config
-
-    if name not in PRESETS:
-        raise CommandError(f"model must be one of {', '.join(PRESETS)}; got {name!r}")
-    given = {field: value for field, value in changes.items() if value is not None}
-    return model_config({**asdict(PRESETS[name]), **given})
+    return model_config({**fields, **{name: value for name, value in changes.items() if value is not None}})
 
 
-def _source(request: data.Request, config: "TrainConfig") -> "PairProcess | Pairs":
+def _source(
+    request: data.Request, of_file: "PairProcess | None", config: "TrainConfig"
+) -> "PairProcess | Pairs":
     """What to train on; one batch is drawn here, so that impossible sizes fail before there is a run."""
     from attn.processes import PRESETS
     from attn.stream import Stream
 
-    process = data.requested_process(request, otherwise=PRESETS["rbf_const_2D"])
+    process = data.requested_process(request, otherwise=of_file or PRESETS["rbf_const_2D"])
     source = process or data.read_source(request, config.num_context).pairs
     Stream(source, config.regime, config.num_context, config.batch_size, config.seed).batch(0)
     return source
-
-
-def _train(
-    directory: Path,
-    model_config: "ModelConfig",
-    config: "TrainConfig",
-    source: "PairProcess | Pairs",
-    resume: bool,
-) -> "Run":
-    """Train with a progress bar; every epoch leaves a line."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from attn.train import Progress as Standing
-    from attn.train import train as train_run
-
-    console = Console(highlight=False)
-    columns = (
-        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=config.num_steps, loss="-")
-
-        def report(standing: Standing) -> None:
-            loss = standing.loss if standing.epoch is None else standing.epoch["train_loss"]
-            bar.update(task, completed=standing.step, loss=shown(loss))
-            if standing.epoch is not None:
-                console.print(_epoch_line(standing.epoch, config.steps_per_epoch), soft_wrap=True)
-
-        run = train_run(
-            directory, model_config, config, source, resume=resume, pictures=True, on_progress=report
-        )
-    console.print(f"{directory}: trained, {config.num_steps} steps", soft_wrap=True, markup=False)
-    return run
-
-
-def _epoch_line(figures: dict[str, float], steps_per_epoch: int) -> str:
-    numbers = " ".join(f"{name} {shown(value)}" for name, value in figures.items() if name != "step")
-    return f"epoch {figures['step'] / steps_per_epoch:.0f}: {numbers}"

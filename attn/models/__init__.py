@@ -1,13 +1,12 @@
 """The models: their configurations, presets, and how one is built."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from pydantic import TypeAdapter, ValidationError
 
+from attn.config import checked
 from attn.models.base import PairModel, Points
 from attn.models.historic import Historic, HistoricConfig
 from attn.models.pair_smoother import PairSmoother, PairSmootherConfig
@@ -44,22 +43,7 @@ def model_config(values: Mapping[str, Any]) -> ModelConfig:
     kind = values.get("kind")
     if kind not in _CONFIGS:
         raise ValueError(f"the kind of a model must be one of {', '.join(_CONFIGS)}; got {kind!r}")
-    known = {field.name for field in fields(_CONFIGS[kind])}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ValueError(
-            f"a {kind} model has the fields {', '.join(sorted(known))}; got {', '.join(unknown)}"
-        )
-    try:
-        return TypeAdapter(_CONFIGS[kind]).validate_python(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == "value_error":  # a rule of the configuration itself
-            raise ValueError(first["msg"].removeprefix("Value error, ")) from error
-        field = first["loc"][0]
-        raise ValueError(
-            f"{field} has a wrong form ({first['msg']}); got {values.get(str(field))!r}"
-        ) from error
+    return checked(_CONFIGS[kind], values, f"a {kind} model")
 
 
 def build_model(config: ModelConfig, seed: int) -> PairModel:

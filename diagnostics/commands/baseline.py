@@ -1,13 +1,14 @@
 """`diagnose baseline`: what is measured of a subject, kept for `diagnose compare`."""
 
+import json as json_format
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from diagnostics.checks import CHECKS
-from diagnostics.commands.output import SeedOption, SubjectOption, printable, progress_bar
-from diagnostics.regression.baseline import MIN_PAIRS, Plan, examine, to_baseline, write_baseline
+from diagnostics.commands.output import QuietOption, SeedOption, SubjectOption, printable, progress_bar
+from diagnostics.regression.baseline import MIN_PAIRS, Baseline, Plan, examine, to_baseline, write_baseline
 
 
 def baseline(
@@ -16,6 +17,10 @@ def baseline(
     num_pairs: Annotated[int, typer.Option(help="Pairs for the measures.", min=MIN_PAIRS)] = 256,
     num_context: Annotated[int, typer.Option(help="Observed points of B, for the measures.", min=1)] = 13,
     seed: SeedOption = 0,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of lines; the pairs stand in the file alone.")
+    ] = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Measure a subject and run the battery, and keep all of it, pair by pair, for diagnose compare.
 
@@ -25,15 +30,26 @@ def baseline(
     plan = Plan(seed=seed, num_pairs=num_pairs, num_context=num_context)
     from diagnostics.adapters import load_subject  # imports TensorFlow
 
-    with progress_bar(len(CHECKS) + 1, subject) as advance:
+    with progress_bar(len(CHECKS) + 1, subject, quiet=quiet) as advance:
         kept = to_baseline(examine(load_subject(subject), plan, on_step=advance), plan)
     write_baseline(out, kept)
-    passed = sum(status == "passed" for status in kept.statuses.values())
-    print(out)
-    print(
-        printable(
-            f"{kept.subject}: {len(kept.measures)} measures of {num_pairs} pairs;"
-            f" {passed} of {len(kept.statuses)} checks passed."
-        )
-    )
+    if json:
+        print(json_format.dumps({"file": str(out), **_summary(kept)}, indent=1))
+    elif not quiet:
+        print(out)
+        print(_in_words(kept))
     return 0
+
+
+def _summary(kept: Baseline) -> dict[str, object]:
+    """What was measured, without the pairs."""
+    measures = {measure.name: measure.value for measure in kept.measures}
+    return {"subject": kept.subject, "measures": measures, "statuses": kept.statuses}
+
+
+def _in_words(kept: Baseline) -> str:
+    passed = sum(status == "passed" for status in kept.statuses.values())
+    return printable(
+        f"{kept.subject}: {len(kept.measures)} measures of {kept.plan.num_pairs} pairs;"
+        f" {passed} of {len(kept.statuses)} checks passed."
+    )

@@ -9,13 +9,16 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from attn.commands.complete import completer
 from attn.files import load_pairs
 from diagnostics.checks import CHECKS, find_check
 from diagnostics.commands.output import (
     FailuresOption,
     PairsOption,
+    QuietOption,
     SeedOption,
     SubjectOption,
+    check_names,
     console,
     plain_table,
     printable,
@@ -31,7 +34,10 @@ from diagnostics.wording import count_statuses
 
 def check(
     subject: SubjectOption,
-    check: Annotated[list[str] | None, typer.Option(help="Run only this check; may be repeated.")] = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(help="Run only this check; may be repeated.", autocompletion=completer(check_names)),
+    ] = None,
     seed: SeedOption = 0,
     num_pairs: Annotated[int, typer.Option(help="Pairs that every check sees.", min=2)] = NUM_PAIRS,
     pairs: PairsOption = None,
@@ -47,6 +53,7 @@ def check(
     json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON instead of a table.")
     ] = False,
+    quiet: QuietOption = False,
     failures: FailuresOption = DEFAULT_FOLDER,
     no_store: Annotated[bool, typer.Option("--no-store", help="Do not store what fails.")] = False,
 ) -> int:
@@ -61,7 +68,7 @@ def check(
     source = None if pairs is None else load_pairs(pairs).pairs
     from diagnostics.adapters import load_subject  # imports TensorFlow
 
-    with progress_bar(len(checks), subject) as advance:
+    with progress_bar(len(checks), subject, quiet=quiet) as advance:
         report = run_checks(
             load_subject(subject),
             source=source,
@@ -80,7 +87,7 @@ def check(
     stored = () if no_store else _store(failures, found)
     if json:
         print(report.model_dump_json(indent=1))
-    else:
+    elif not quiet:
         _print_results(report, _replays(stored, failures))
     return report.exit_code
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from diagnostics.checks import CHECKS
 from diagnostics.commands.output import (
+    QuietOption,
     SubjectOption,
     console,
     plain_table,
@@ -38,6 +39,7 @@ def compare(
     json: Annotated[
         bool, typer.Option("--json", help="Print the comparison as JSON instead of tables.")
     ] = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Measure a subject on the pairs of a baseline, and say what moved.
 
@@ -47,13 +49,13 @@ def compare(
     baseline = read_baseline(file)
     from diagnostics.adapters import load_subject  # imports TensorFlow
 
-    with progress_bar(len(CHECKS) + 1, subject) as advance:
+    with progress_bar(len(CHECKS) + 1, subject, quiet=quiet) as advance:
         changed = load_subject(subject)
         require_same_process(baseline, process_of(changed))
         comparison = compare_with(baseline, examine(changed, baseline.plan, on_step=advance))
     if json:
         print(comparison.model_dump_json(indent=1))
-    else:
+    elif not quiet:
         _print_comparison(comparison)
     return comparison.exit_code
 

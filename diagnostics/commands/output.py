@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from attn.commands import output
+from attn.commands.complete import completer, run_names
+from diagnostics.checks import CHECKS
 from diagnostics.result import Status
 
 SUBJECT_HELP = "the name of a shipped run, the directory of a run, or package.module:factory"
@@ -22,8 +24,16 @@ COLORS: dict[Status, str] = {
     "expected_failure": "magenta",
 }
 
-SubjectOption = Annotated[str, typer.Option("--subject", help=f"The model under diagnosis: {SUBJECT_HELP}.")]
+SubjectOption = Annotated[
+    str,
+    typer.Option(
+        "--subject",
+        help=f"The model under diagnosis: {SUBJECT_HELP}.",
+        autocompletion=completer(run_names),
+    ),
+]
 SeedOption = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but what went wrong.")]
 PairsOption = Annotated[
     Path | None,
     typer.Option(
@@ -33,6 +43,11 @@ PairsOption = Annotated[
     ),
 ]
 FailuresOption = Annotated[Path, typer.Option(help="Folder of the stored failures.")]
+
+
+def check_names() -> list[str]:
+    """The checks of the battery, for the shell to offer."""
+    return [check.name for check in CHECKS]
 
 
 def console() -> Console:
@@ -59,15 +74,7 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def progress_bar(total: int, subject: str) -> Iterator[Callable[[str], None]]:
-    """A bar on stderr where that is a terminal; yields what is called as each step is done."""
-    stderr = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
-        task = progress.add_task(f"loading {printable(subject)}", total=total)
-        yield lambda step: progress.update(task, advance=1, description=printable(step))
+def progress_bar(total: int, subject: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """The bar of `attn`, for texts from outside; yields what is called as each step is done."""
+    with output.progress_bar(total, f"loading {printable(subject)}", quiet=quiet) as advance:
+        yield lambda step: advance(printable(step))

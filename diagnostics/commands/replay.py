@@ -7,7 +7,7 @@ import typer
 
 from attn.files import load_pairs
 from diagnostics.checks import find_check
-from diagnostics.commands.output import FailuresOption, printable
+from diagnostics.commands.output import FailuresOption, printable, progress_bar
 from diagnostics.failures import DEFAULT_FOLDER, load_failure
 from diagnostics.result import Status
 from diagnostics.runner import run_checks
@@ -33,14 +33,18 @@ def replay(
     check = find_check(failure.check)
     from diagnostics.adapters import load_subject  # imports TensorFlow
 
-    report = run_checks(
-        load_subject(failure.spec),
-        source=None if failure.pairs is None else load_pairs(Path(failure.pairs)).pairs,
-        seed=failure.seed,
-        num_pairs=failure.num_pairs,
-        checks=(check,),
-        spec=failure.spec,
-    )
+    with progress_bar(2, failure.spec) as advance:
+        subject = load_subject(failure.spec)
+        advance(failure.check)
+        report = run_checks(
+            subject,
+            source=None if failure.pairs is None else load_pairs(Path(failure.pairs)).pairs,
+            seed=failure.seed,
+            num_pairs=failure.num_pairs,
+            checks=(check,),
+            spec=failure.spec,
+        )
+        advance(failure.check)
     (result,) = report.results
     word, code = _ANSWERS[result.status]
     print(printable(f"{word}: {check.name} of {failure.spec}: {result.detail}"))

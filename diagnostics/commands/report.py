@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from diagnostics.commands.output import SUBJECT_HELP, SeedOption, SubjectOption, printable, progress_bar
+from attn.commands.complete import completer, run_names
+from diagnostics.commands.output import (
+    SUBJECT_HELP,
+    QuietOption,
+    SeedOption,
+    SubjectOption,
+    printable,
+    progress_bar,
+)
 from diagnostics.wording import five_lines
 
 
@@ -14,11 +22,17 @@ def report(
     subject: SubjectOption,
     out: Annotated[Path, typer.Option(help="Directory to write to; made if it does not exist.")],
     against: Annotated[
-        str | None, typer.Option(help=f"A second subject, measured on the same pairs: {SUBJECT_HELP}.")
+        str | None,
+        typer.Option(
+            help=f"A second subject, measured on the same pairs: {SUBJECT_HELP}.",
+            autocompletion=completer(run_names),
+        ),
     ] = None,
     seed: SeedOption = 0,
     num_pairs: Annotated[int, typer.Option(help="Held-out pairs for the measures.", min=2)] = 512,
     num_context: Annotated[int, typer.Option(help="Observed points of B, for the measures.", min=1)] = 13,
+    json: Annotated[bool, typer.Option("--json", help="Print report.json, and nothing else.")] = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Measure a subject at the boundary, run the battery, and write HTML, Markdown, JSON and PNG.
 
@@ -30,7 +44,7 @@ def report(
     from diagnostics.investigate import investigate, num_steps  # imports TensorFlow
     from diagnostics.report import write_report
 
-    with progress_bar(num_steps(len(specs)), subject) as advance:
+    with progress_bar(num_steps(len(specs)), subject, quiet=quiet) as advance:
         reports = investigate(specs, seed=seed, num_pairs=num_pairs, num_context=num_context, on_step=advance)
         words = ["diagnose", "report", "--subject", subject]
         words += [] if against is None else ["--against", against]
@@ -38,7 +52,10 @@ def report(
         words += ["--num-pairs", str(num_pairs), "--num-context", str(num_context)]
         advance("drawing")
         written = write_report(reports, out, command=shlex.join(words))
-    print(written.html)
-    for line in five_lines(reports):
-        print(printable(line))
+    if json:
+        print(written.json.read_text(encoding="utf-8"))
+    elif not quiet:
+        print(written.html)
+        for line in five_lines(reports):
+            print(printable(line))
     return 0

@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 import pytest
 import typer
 
-from attn.cli import app, main
+from attn.cli import app
 from attn.commands.train import train as train_command
 from attn.models import HistoricConfig
 from attn.processes import named_process
@@ -33,35 +33,6 @@ def trained(tmp_path_factory):
     )
     train(directory, HistoricConfig(width=4, num_heads=2, layer_dims=(4, 4, 4)), config, PROCESS)
     return directory
-
-
-@pytest.fixture
-def attn(tmp_path, monkeypatch, capfd):
-    """Run the command line in an empty folder; gives the exit code and what stands on stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as end:
-            main([str(argument) for argument in arguments])
-        return end.value.code, *capfd.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def refused(attn):
-    """Run a command that must be refused with one sentence; gives the sentence."""
-
-    def run(*arguments):
-        code, out, err = attn(*arguments)
-        assert code == 2, err
-        assert out == ""
-        assert err.count("\n") == 1
-        assert err.startswith("attn: ")
-        return err.removeprefix("attn: ").strip()
-
-    return run
 
 
 @contextmanager
@@ -464,3 +435,49 @@ def test_a_mistake_in_a_true_process_is_one_line(tmp_path, trained):
     assert (asked.returncode, asked.stdout) == (2, "")
     assert asked.stderr.count("\n") == 1
     assert asked.stderr.startswith("attn: num_context must be between 1 and 7")
+
+
+# --json and --quiet
+
+
+def test_data_as_json_or_not_at_all(attn):
+    ask = ["data", "--kernel", "rbf", "--number", 3, "--num-points", 8, "--overwrite"]
+    code, out, err = attn(*ask, "--json", "--plot")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == {
+        "file": "data/rbf/pairs.npz",
+        "num_pairs": 3,
+        "num_points": 8,
+        "examples": "data/rbf/examples.png",
+    }
+    assert attn(*ask, "--quiet") == (0, "", "")
+
+
+def test_train_as_json_or_not_at_all(attn, tmp_path):
+    code, out, err = attn("train", "--run", "r1", "--model", "historic", "--json", *TINY)
+    assert code == 0
+    history = json.loads((tmp_path / "runs/r1/history.json").read_text())
+    assert json.loads(out) == {"run": "runs/r1", "num_steps": 2, "figures": history[-1]}
+    assert "epoch 1: " in err
+    assert attn("train", "--run", "r2", "--model", "historic", "--quiet", *TINY) == (0, "", "")
+
+
+def test_infer_as_json_or_not_at_all(attn, trained, tmp_path):
+    ask = [
+        "infer",
+        "--run",
+        trained,
+        "--number",
+        2,
+        "--observed",
+        4,
+        "--plots",
+        0,
+        "--out",
+        "o",
+        "--overwrite",
+    ]
+    code, out, err = attn(*ask, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == json.loads((tmp_path / "o/metrics.json").read_text())
+    assert attn(*ask, "--quiet") == (0, "", "")

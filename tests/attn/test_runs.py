@@ -6,12 +6,11 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from attn import runs
 from attn.arrange import arrange
 from attn.models import HistoricConfig, PairTransformerConfig, build_model
 from attn.processes import PairProcess
 from attn.rollout import teacher_force
-from attn.runs import RunError, find_run, list_runs, load_run, load_weights, save_weights, weights_of
+from attn.runs import RunError, load_run, load_weights, save_weights, weights_of
 from attn.tensors import load_tensors, save_tensors
 from attn.train import TrainConfig, train
 
@@ -159,19 +158,3 @@ def test_another_schema_is_refused(trained, tmp_path):
     (copy / "spec.json").write_text('{"schema_version": 99}')
     with pytest.raises(RunError, match=r"schema version of .* must be 1; got 99"):
         load_run(copy)
-
-
-def test_runs_are_found_by_directory_or_by_the_name_of_a_shipped_one(trained, monkeypatch):
-    assert find_run(str(trained.directory)) == trained.directory
-    monkeypatch.setattr(runs, "PRETRAINED", trained.directory.parent)
-    assert find_run("first") == trained.directory
-    assert [run.name for run in list_runs(trained.directory.parent)] == ["first"]
-    for name in ("second", "../first", "first\0", "x" * 5000, ""):
-        with pytest.raises(RunError, match="a run must be one of the shipped runs"):
-            find_run(name)
-
-
-@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "..", "a b", "x" * 101, "nul\0"])
-def test_names_that_could_leave_the_directory_are_refused(name):
-    with pytest.raises(RunError, match="the name of a run must be"):
-        runs.check_name(name)

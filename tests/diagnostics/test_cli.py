@@ -14,6 +14,7 @@ from diagnostics.checks import CHECKS
 from diagnostics.cli import main
 from diagnostics.report import ReportFile
 from diagnostics.result import Report
+from tests.diagnostics.sample_reports import report as sample
 
 ROOT = Path(__file__).parents[2]
 SUBJECTS = """
@@ -261,3 +262,28 @@ def test_list_explain_and_schema_do_without_tensorflow():
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_checks_are_listed_and_explained_as_json(capsys):
+    assert main(["list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [entry["check"] for entry in listed] == [check.name for check in CHECKS]
+    assert main(["explain", CHECKS[3].name, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == listed[3]
+    assert listed[3]["question"].endswith("?")
+    assert list(listed[3]["suspects"]) == list(CHECKS[3].suspects)
+
+
+def test_a_quiet_check_says_nothing_but_its_exit_code(subjects, capsys):
+    ask = ["check", "--check", "no_future_leak", "--num-pairs", "4", "--quiet"]
+    assert main([*ask, "--subject", f"{subjects}:oracle"]) == 0
+    assert tuple(capsys.readouterr()) == ("", "")
+
+
+def test_a_report_is_said_as_json_or_not_at_all(subjects, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("diagnostics.investigate.investigate", lambda *specs, **options: [sample()])
+    ask = ["report", "--subject", f"{subjects}:oracle", "--out", str(tmp_path / "out")]
+    assert main([*ask, "--json"]) == 0
+    assert capsys.readouterr().out == (tmp_path / "out/report.json").read_text() + "\n"
+    assert main([*ask, "--quiet"]) == 0
+    assert tuple(capsys.readouterr()) == ("", "")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from diagnostics.cli import main
+from diagnostics.commands import baseline as command
 from diagnostics.regression.baseline import read_baseline
 from diagnostics.regression.changes import Comparison
 
@@ -89,6 +90,21 @@ def test_a_baseline_is_written_as_it_was_asked_for(baselines):
     assert (kept.subject, kept.plan.num_pairs, kept.plan.num_context, kept.plan.seed) == ("oracle", 64, 3, 2)
     assert kept.statuses["history_labels_matter"] == "passed"
     assert len(kept.mean_y) == 64
+
+
+def test_a_baseline_is_said_as_json_or_not_at_all(baselines, capsys, monkeypatch):
+    kept = read_baseline(baselines / "oracle.json")
+    monkeypatch.setattr(command, "examine", lambda *arguments, **options: None)
+    monkeypatch.setattr(command, "to_baseline", lambda *arguments: kept)
+    ask = ["baseline", "--subject", f"{S}:oracle", "--out", "again.json"]
+    assert main([*ask, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["file"], said["subject"], said["statuses"]) == ("again.json", "oracle", kept.statuses)
+    assert said["measures"] == {measure.name: measure.value for measure in kept.measures}
+    assert main([*ask, "--quiet"]) == 0
+    assert tuple(capsys.readouterr()) == ("", "")
+    assert main(["compare", str(baselines / "oracle.json"), "--subject", f"{S}:renamed", "--quiet"]) == 0
+    assert tuple(capsys.readouterr()) == ("", "")
 
 
 def test_an_unchanged_subject_is_code_0_whatever_it_is_called(baselines, capsys):

@@ -1,0 +1,67 @@
+"""Training at the terminal: a bar while it goes on, and a line an epoch."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attn.commands.output import say, shown
+
+if TYPE_CHECKING:
+    from attn.models import ModelConfig
+    from attn.processes import PairProcess
+    from attn.runs import Run
+    from attn.train import TrainConfig
+    from attn.types import Pairs
+
+
+def train_visibly(
+    directory: Path,
+    model_config: "ModelConfig",
+    config: "TrainConfig",
+    source: "PairProcess | Pairs",
+    data: dict[str, Any] | None,
+    resume: bool,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> "Run":
+    """Train with a progress bar; every epoch leaves a line, on stderr where stdout is for JSON."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from attn.train import Progress as Standing
+    from attn.train import train as train_run
+
+    console = Console(highlight=False, quiet=quiet, stderr=as_json)
+    columns = (
+        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("", total=config.num_steps, loss="-")
+
+        def report(standing: Standing) -> None:
+            loss = standing.loss if standing.epoch is None else standing.epoch["train_loss"]
+            bar.update(task, completed=standing.step, loss=shown(loss))
+            if standing.epoch is not None:
+                console.print(_epoch_line(standing.epoch, config.steps_per_epoch), soft_wrap=True)
+
+        run = train_run(
+            directory,
+            model_config,
+            config,
+            source,
+            data=data,
+            resume=resume,
+            pictures=True,
+            on_progress=report,
+        )
+    found = {"run": str(directory), "num_steps": config.num_steps, "figures": run.history[-1]}
+    say(found, [f"{directory}: trained, {config.num_steps} steps"], quiet=quiet, as_json=as_json)
+    return run
+
+
+def _epoch_line(figures: dict[str, float], steps_per_epoch: int) -> str:
+    numbers = " ".join(f"{name} {shown(value)}" for name, value in figures.items() if name != "step")
+    return f"epoch {figures['step'] / steps_per_epoch:.0f}: {numbers}"

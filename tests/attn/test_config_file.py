@@ -1,0 +1,98 @@
+"""`attn train --config`: the file of one run makes the same run again."""
+
+import json
+import tomllib
+
+import numpy as np
+import pytest
+
+from attn.runs import load_run, weights_of
+
+TINY = ["--num-points", "8", "--width", "4", "--heads", "1", "--epochs", "1", "--steps-per-epoch", "3"]
+TINY += ["--batch-size", "2", "--num-test-pairs", "4", "--context", "3", "--layers", "1", "--hidden-dim", "4"]
+
+
+def weights(directory):
+    return weights_of(load_run(directory).model)
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture
+def first(attn, tmp_path):
+    """A run of a small model, its directory."""
+    code, _, err = attn("train", "--run", "first", "--kernel", "matern_const_2D", "--seed", 5, *TINY)
+    assert code == 0, err
+    return tmp_path / "runs/first"
+
+
+def test_a_run_holds_the_config_that_makes_it_again_bit_for_bit(attn, first, tmp_path):
+    code, _, err = attn("train", "--run", "again", "--config", first / "config.toml")
+    assert code == 0, err
+    again = tmp_path / "runs/again"
+    assert (again / "config.toml").read_bytes() == (first / "config.toml").read_bytes()
+    assert same(weights(first), weights(again))
+    assert attn("train", "--run", "other", "--config", first / "config.toml", "--seed", 6)[0] == 0
+    assert not same(weights(first), weights(tmp_path / "runs/other"))
+
+
+def test_the_config_names_every_field_of_model_training_and_process(first):
+    config, spec = (
+        tomllib.loads((first / "config.toml").read_text()),
+        json.loads((first / "spec.json").read_text()),
+    )
+    assert config == {part: spec[part] for part in ("model", "training", "process")}
+
+
+def test_what_stands_on_the_command_line_overrules_the_file(attn, first, tmp_path):
+    options = ["--width", 8, "--context", 4, "--num-points", 9, "--epochs", 2]
+    assert attn("train", "--run", "wide", "--config", first / "config.toml", *options)[0] == 0
+    before = json.loads((first / "spec.json").read_text())
+    after = json.loads((tmp_path / "runs/wide/spec.json").read_text())
+    assert after["model"] == {**before["model"], "width": 8}
+    assert after["training"] == {**before["training"], "num_context": 4, "num_epochs": 2}
+    assert after["process"] == {**before["process"], "num_points": 9}
+
+
+def test_another_model_and_another_kernel_replace_those_of_the_file(attn, first, tmp_path):
+    options = ["--model", "historic", "--width", 4, "--kernel", "rbf_const_2D", "--num-points", 8]
+    assert attn("train", "--run", "old", "--config", first / "config.toml", *options)[0] == 0
+    spec = json.loads((tmp_path / "runs/old/spec.json").read_text())
+    assert (spec["model"]["kind"], spec["process"]["kernel"]) == ("historic", "rbf")
+    assert spec["training"]["seed"] == 5
+
+
+def test_data_of_a_file_stand_in_the_config(attn, tmp_path):
+    attn("data", "--kernel", "rbf_const_2D", "--number", 10, "--num-points", 8)
+    pairs = "data/rbf_const_2D/pairs.npz"
+    tiny = TINY[2:]  # --num-points is for pairs that are drawn
+    assert attn("train", "--run", "a", "--pairs", pairs, *tiny)[0] == 0
+    config = tomllib.loads((tmp_path / "runs/a/config.toml").read_text())
+    assert config["data"]["pairs"] == pairs
+    assert "process" not in config
+    assert attn("train", "--run", "b", "--config", "runs/a/config.toml")[0] == 0
+    assert same(weights(tmp_path / "runs/a"), weights(tmp_path / "runs/b"))
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ("[modle]\n", "may hold the tables [model], [training], [process], [data]; got modle"),
+        ("[training]\nepochs = 3\n", "[training] of a config has the fields batch_size,"),
+        ('[training]\nnum_epochs = "few"\n', "num_epochs has a wrong form"),
+        ("[training]\nnum_epochs = 0\n", "num_epochs must be at least 1; got 0"),
+        ("[model]\nwidth = 4\n", "the kind of a model must be one of historic,"),
+        ('[model]\nkind = "historic"\ndepth = 4\n', "a historic model has the fields"),
+        ("[process]\nnoise_scale = -1\n", "noise_scale must be finite and not negative; got -1.0"),
+        ("[process]\nnoise = 1\n", "[process] of a config has the fields"),
+        ('[data]\ntable = "a.csv"\n', "[data] of a config has the fields"),
+        ('[data]\ncsv = "a.csv"\npairs = "b.npz"\n', "data must come from one source; got --pairs and --csv"),
+        ('[process]\nkernel = "rbf"\n[data]\ncsv = "a.csv"\n', "got [process] and csv in c.toml"),
+    ],
+)
+def test_a_config_that_cannot_be_followed_is_refused(refused, tmp_path, config, sentence):
+    (tmp_path / "c.toml").write_text(config)
+    assert sentence in refused("train", "--run", "r", "--config", "c.toml")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.toml"]
