@@ -2,11 +2,15 @@
 
 import json
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from attn.models import PairTransformerConfig, build_model
+from attn.processes import named_process
 from attn.runs import load_run, weights_of
+from attn.train import TrainConfig, train
 
 TINY = ["--num-points", "8", "--width", "4", "--heads", "1", "--epochs", "1", "--steps-per-epoch", "3"]
 TINY += ["--batch-size", "2", "--num-test-pairs", "4", "--context", "3", "--layers", "1", "--hidden-dim", "4"]
@@ -20,12 +24,15 @@ def same(one, other):
     return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
 
 
-@pytest.fixture
-def first(attn, tmp_path):
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
     """A run of a small model, its directory."""
-    code, _, err = attn("train", "--run", "first", "--kernel", "matern_const_2D", "--seed", 5, *TINY)
-    assert code == 0, err
-    return tmp_path / "runs/first"
+    model = PairTransformerConfig(width=4, num_layers=1, num_heads=1, hidden_dim=4)
+    training = TrainConfig(
+        num_context=3, num_epochs=1, steps_per_epoch=3, batch_size=2, num_test_pairs=4, seed=5
+    )
+    process = replace(named_process("matern_const_2D"), num_points=8)
+    return train(tmp_path_factory.mktemp("runs") / "first", model, training, process).directory
 
 
 def test_a_run_holds_the_config_that_makes_it_again_bit_for_bit(attn, first, tmp_path):
@@ -34,8 +41,8 @@ def test_a_run_holds_the_config_that_makes_it_again_bit_for_bit(attn, first, tmp
     again = tmp_path / "runs/again"
     assert (again / "config.toml").read_bytes() == (first / "config.toml").read_bytes()
     assert same(weights(first), weights(again))
-    assert attn("train", "--run", "other", "--config", first / "config.toml", "--seed", 6)[0] == 0
-    assert not same(weights(first), weights(tmp_path / "runs/other"))
+    untrained = build_model(load_run(first).model.config, seed=5)
+    assert not same(weights(first), weights_of(untrained))
 
 
 def test_the_config_names_every_field_of_model_training_and_process(first):
