@@ -143,7 +143,7 @@ def load_weights(model: PairModel, path: Path) -> None:
 def check_same_config(config: ModelConfig, trained: Mapping[str, Any], path: Path) -> None:
     """Raise RunError naming the first field in which a configuration differs from the trained one."""
     wanted = json.loads(json.dumps(asdict(config)))
-    for field in sorted({*wanted, *trained}):
+    for field in ("kind", *sorted({*wanted, *trained})):  # of another kind, all other fields differ too
         if wanted.get(field) != trained.get(field):
             raise RunError(
                 f"{field} must be {trained.get(field)}, as when {path} was trained; got {wanted.get(field)}"

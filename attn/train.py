@@ -1,5 +1,6 @@
 """The training loop: steps, checkpoints that survive a kill, and figures for every epoch."""
 
+import hashlib
 import json
 import math
 import platform
@@ -25,6 +26,7 @@ from attn.runs import (
     RunError,
     check_name,
     load_run,
+    load_weights,
     read_summary,
     save_weights,
     write_json,
@@ -56,23 +58,28 @@ def train(
     config: TrainConfig,
     source: PairProcess | Pairs,
     *,
+    start_from: Path | None = None,
     resume: bool = False,
     pictures: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Train a model into `directory`, and return the finished run.
 
-    source     draws fresh pairs for every step, or is a set of pairs of which every fifth is held out
-    resume     go on from the last whole checkpoint of a run of the same spec
-    pictures   TensorBoard shows a test pair continued after every epoch; the first costs some seconds
+    source       draws fresh pairs for every step, or is a set of pairs of which the last fifth is held out
+    start_from   the directory of a finished run of the same model, whose weights are trained on
+    resume       go on from the last whole checkpoint of a run of the same spec
+    pictures     TensorBoard shows a test pair continued after every epoch; the first costs some seconds
 
-    Raises RunError if the directory exists and `resume` is off, if its spec differs, or if the disk fails.
+    Raises RunError if the directory exists and `resume` is off, if its spec differs, if the model differs from
+    that of `start_from`, or if the disk fails.
     """
     stream = Stream(source, config.regime, config.num_context, config.batch_size, config.seed, config.overfit)
     test = stream.batch(0) if config.overfit else stream.test(config.num_test_pairs)
-    spec = _spec(model_config, config, source)
-    _open_directory(directory, spec, resume)
     model = build_model(model_config, config.seed)
+    if start_from is not None:
+        load_weights(model, start_from / "weights.safetensors")
+    spec = _spec(model_config, config, source, start_from)
+    _open_directory(directory, spec, resume)
     trainer = Trainer(model, config)
     start = trainer.restore(directory / "checkpoints")
     history = read_summary(directory).history[: start // config.steps_per_epoch]
@@ -139,7 +146,7 @@ def _check_same_spec(directory: Path, spec: dict[str, Any]) -> None:
     """A run goes on only as what it was begun as, in every field of model, training and data."""
     begun = read_summary(directory).spec
     wanted = json.loads(json.dumps(spec))
-    for part in ("model", "training", "process"):
+    for part in ("model", "training", "process", "start_from"):
         old, new = begun.get(part) or {}, wanted.get(part) or {}
         for field in sorted({*old, *new}):
             if old.get(field) != new.get(field):
@@ -148,16 +155,25 @@ def _check_same_spec(directory: Path, spec: dict[str, Any]) -> None:
                 )
 
 
-def _spec(model_config: ModelConfig, config: TrainConfig, source: PairProcess | Pairs) -> dict[str, Any]:
+def _spec(
+    model_config: ModelConfig, config: TrainConfig, source: PairProcess | Pairs, start_from: Path | None
+) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "model": asdict(model_config),
         "training": asdict(config),
         "process": asdict(source) if isinstance(source, PairProcess) else None,
+        "start_from": None if start_from is None else _origin(start_from),
         "seed": config.seed,
         "packages": {"python": platform.python_version(), **_versions()},
         "git_commit": _git_commit(),
     }
+
+
+def _origin(run: Path) -> dict[str, str]:
+    """What tells one run from another wherever it lies: its name, and the sha256 of its weights."""
+    weights = (run / "weights.safetensors").read_bytes()
+    return {"starting_run": run.resolve().name, "starting_weights": hashlib.sha256(weights).hexdigest()}
 
 
 def _versions() -> dict[str, str]:

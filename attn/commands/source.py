@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from attn.types import Pairs
 
 _PANEL = "Data"
+_WINDOW = 50
 Kernel = Annotated[
     str | None,
     typer.Option(
@@ -35,10 +36,10 @@ Csv = Annotated[
     Path | None, typer.Option(help="A CSV file in long form, one row a point.", rich_help_panel=_PANEL)
 ]
 RealPair = Annotated[
-    bool,
+    str | None,
     typer.Option(
-        "--real-pair",
-        help="Hourly temperatures of Seattle (A) and San Francisco (B).",
+        help="A pair that was measured: temperatures (Seattle, San Francisco), or delays (of flights from"
+        " Newark, LaGuardia).",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -53,7 +54,14 @@ SeriesA = Annotated[
 SeriesB = Annotated[
     str | None, typer.Option("--name-b", help="Series of the CSV that is series B.", rich_help_panel=_PANEL)
 ]
-Window = Annotated[int, typer.Option(help="Steps of x in a window of the CSV.", rich_help_panel=_PANEL)]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        help="Steps of x in a window of the table; missing: 50, and a day of delays.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
 Step = Annotated[
     float | None,
     typer.Option(help="Length of a step in x; missing: the median distance.", rich_help_panel=_PANEL),
@@ -72,13 +80,13 @@ class Request:
     label: str | None
     pairs: Path | None
     csv: Path | None
-    real_pair: bool
+    real_pair: str | None
     x_column: str
     series_column: str
     y_column: str
     name_a: str | None
     name_b: str | None
-    window: int
+    window: int | None
     step: float | None
     date_format: str | None
 
@@ -122,15 +130,17 @@ def requested_process(request: Request, otherwise: "PairProcess | None") -> "Pai
 
 
 def read_source(request: Request, num_context: int) -> Source:
-    """The existing data that the user named."""
+    """The existing data that the user named; y of a table is scaled by what is learnt from."""
     from attn.files import load_pairs
+    from attn.real_pairs import named_real_pair
     from attn.tables import read_csv, real_pair
 
     if request.pairs is not None:
         saved = load_pairs(request.pairs)
         return Source(saved.pairs, _process_of(saved.spec))
     if request.real_pair:
-        table = real_pair(request.window, num_context)
+        window = named_real_pair(request.real_pair).window if request.window is None else request.window
+        table = real_pair(window, num_context, request.real_pair, is_split=True)
         return Source(table.pairs, table=table)
     assert request.csv is not None
     table = read_csv(
@@ -140,10 +150,11 @@ def read_source(request: Request, num_context: int) -> Source:
         request.y_column,
         series_a=request.name_a,
         series_b=request.name_b,
-        window=request.window,
+        window=_WINDOW if request.window is None else request.window,
         num_context=num_context,
         step=request.step,
         date_format=request.date_format,
+        is_split=True,
     )
     return Source(table.pairs, table=table)
 

@@ -29,27 +29,37 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that exists, from its last whole checkpoint.")
     ] = False,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on from the weights of this run: the name of a shipped run, or a directory."
+            " Its kind of model and its sizes hold.",
+            show_default=False,
+        ),
+    ] = None,
     kernel: data.Kernel = None,
     num_points: data.NumPoints = None,
     label: data.Label = None,
     pairs: data.PairsFile = None,
     csv: data.Csv = None,
-    real_pair: data.RealPair = False,
+    real_pair: data.RealPair = None,
     x_column: data.XColumn = "x",
     series_column: data.SeriesColumn = "series",
     y_column: data.YColumn = "y",
     name_a: data.SeriesA = None,
     name_b: data.SeriesB = None,
-    window: data.Window = 50,
+    window: data.Window = None,
     step: data.Step = None,
     date_format: data.DateFormat = None,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="historic, historic_full (the original's sizes), pair_transformer or pair_smoother.",
+            help="historic, historic_full (the original's sizes), pair_transformer or pair_smoother; missing:"
+            " pair_transformer, or the model of --start-from.",
+            show_default=False,
             rich_help_panel=_MODEL,
         ),
-    ] = "pair_transformer",
+    ] = None,
     width: Annotated[
         int | None, typer.Option(help="Width of a token. (original: e)", rich_help_panel=_MODEL)
     ] = None,
@@ -139,7 +149,10 @@ def train(
         window, step, date_format,
     )  # fmt: skip
     directory = _directory(folder, run, resume)
+    from attn.runs import find_run
     from attn.train import TrainConfig
+
+    begun = None if start_from is None else find_run(start_from)
 
     config = TrainConfig(
         regime=regime.replace(" ", "_"),
@@ -158,6 +171,7 @@ def train(
     )
     chosen = _model_config(
         model,
+        begun,
         width=width,
         num_heads=heads,
         layer_dims=_three_widths(layer_dims),
@@ -175,7 +189,7 @@ def train(
         normalised_values=normalised_values,
         drops_zero_targets=drops_zero_targets,
     )
-    _train(directory, chosen, config, _source(request, config), resume)
+    _train(directory, chosen, config, _source(request, config), begun, resume)
 
 
 def _directory(folder: Path, run: str, resume: bool) -> Path:
@@ -199,16 +213,21 @@ def _three_widths(text: str | None) -> tuple[int, ...] | None:
     return tuple(int(width) for width in widths)
 
 
-def _model_config(name: str, **changes: object) -> "ModelConfig":
-    """The preset of that name with the fields that the user gave."""
+def _model_config(name: str | None, begun: Path | None, **changes: object) -> "ModelConfig":
+    """The preset of that name, or the model of the run that was begun, with the fields that the user gave."""
     from dataclasses import asdict
 
     from attn.models import PRESETS, model_config
+    from attn.runs import read_summary
 
-    if name not in PRESETS:
+    if name is not None and name not in PRESETS:
         raise CommandError(f"model must be one of {', '.join(PRESETS)}; got {name!r}")
+    if name is None and begun is not None:
+        fields = read_summary(begun).spec["model"]
+    else:
+        fields = asdict(PRESETS[name or "pair_transformer"])
     given = {field: value for field, value in changes.items() if value is not None}
-    return model_config({**asdict(PRESETS[name]), **given})
+    return model_config({**fields, **given})
 
 
 def _source(request: data.Request, config: "TrainConfig") -> "PairProcess | Pairs":
@@ -227,6 +246,7 @@ def _train(
     model_config: "ModelConfig",
     config: "TrainConfig",
     source: "PairProcess | Pairs",
+    start_from: Path | None,
     resume: bool,
 ) -> "Run":
     """Train with a progress bar; every epoch leaves a line."""
@@ -253,7 +273,14 @@ def _train(
                 console.print(_epoch_line(standing.epoch, config.steps_per_epoch), soft_wrap=True)
 
         run = train_run(
-            directory, model_config, config, source, resume=resume, pictures=True, on_progress=report
+            directory,
+            model_config,
+            config,
+            source,
+            start_from=start_from,
+            resume=resume,
+            pictures=True,
+            on_progress=report,
         )
     console.print(f"{directory}: trained, {config.num_steps} steps", soft_wrap=True, markup=False)
     return run

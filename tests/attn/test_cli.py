@@ -228,7 +228,7 @@ def test_a_run_is_not_resumed_as_another(refused, trained):
         (["--waves", "2"], "got num_waves"),
         (["--knows-labels"], "got knows_labels"),
         (["--model", "pair_smoother", "--waves", "-1"], "num_waves must not be negative; got -1"),
-        (["--real-pair"], "data must come from one source; got --kernel and --real-pair"),
+        (["--real-pair", "delays"], "data must come from one source; got --kernel and --real-pair"),
     ],
 )
 def test_train_refuses_and_leaves_no_run(refused, tmp_path, arguments, sentence):
