@@ -17,13 +17,14 @@ from attn.longform import TableError
 class RealPair:
     """A pair, and how it is cut into windows where nothing else is asked for.
 
-    about       what it is, in a few words
+    about       what it is, in a few words; `caveat`, what must be known to read errors on it
     columns     of x, of the series and of y
     window      steps of a window, and `num_context`, the points of B that are observed in it
     read        the table: series A comes first; raises TableError if the package is not installed
     """
 
     about: str
+    caveat: str
     columns: tuple[str, str, str]
     window: int
     num_context: int
@@ -73,15 +74,19 @@ def _package(name: str) -> Path:
 
 REAL_PAIRS = {
     "temperatures": RealPair(
-        "normal temperatures (degrees F) of every hour of 2010 at Seattle (A) and San Francisco (B)",
+        "temperatures of every hour of 2010 at Seattle (A) and San Francisco (B), in degrees Fahrenheit",
+        "They are climatological normals, averages over many years rather than weather: every day is nearly"
+        " the one before it, so that errors are far smaller than those of a weather forecast.",
         ("date", "city", "temp"),
         window=50,
         num_context=13,
         read=_temperatures,
     ),
     "delays": RealPair(
-        "mean delays (minutes) of the flights that were due to leave Newark (A) and LaGuardia (B) in an hour"
-        " of 2013",
+        "mean delays, in minutes, of the flights that were due to leave Newark (A) and LaGuardia (B) in an"
+        " hour of 2013",
+        "Delays are skewed, and a few bad days weigh most in the RMSE; hours of the night without flights are"
+        " no points.",
         ("hour", "airport", "delay"),
         window=24,
         num_context=6,

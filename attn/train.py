@@ -70,8 +70,8 @@ def train(
     resume       go on from the last whole checkpoint of a run of the same spec
     pictures     TensorBoard shows a test pair continued after every epoch; the first costs some seconds
 
-    Raises RunError if the directory exists and `resume` is off, if its spec differs, if the model differs from
-    that of `start_from`, or if the disk fails.
+    Raises RunError if the directory exists and `resume` is off, if its spec differs, if the model is not that
+    of `start_from`, or if the disk fails.
     """
     stream = Stream(source, config.regime, config.num_context, config.batch_size, config.seed, config.overfit)
     test = stream.batch(0) if config.overfit else stream.test(config.num_test_pairs)

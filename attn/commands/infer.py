@@ -44,6 +44,14 @@ def infer(
         int,
         typer.Option(help="Pairs to infer: drawn, or the first of the data.", min=1, rich_help_panel=_PANEL),
     ] = 64,
+    held_out: Annotated[
+        bool,
+        typer.Option(
+            "--held-out",
+            help="Only pairs that attn train on the same data holds out: the last fifth.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False,
     series: Annotated[
         str, typer.Option(help="Which series is continued: A, B or either.", rich_help_panel=_PANEL)
     ] = "B",
@@ -123,14 +131,16 @@ def infer(
     setting = Setting(
         _SERIES[series], observed, consecutive, is_sorted, num_steps, 1 if feed == "mean" else samples, feed
     )
-    answers = answer(
-        loaded.model, data.drawn_or_read(request, process, number, observed, seed), setting, seed
-    )
+    if process is not None and held_out:
+        raise CommandError("--held-out is for data that exist; got none (--csv, --real-pair or --pairs)")
+    source = data.read_source(request, observed) if process is None else data.drawn(process, number, seed)
+    asked = data.first(data.held_out(source) if held_out else source, number)
+    answers = answer(loaded.model, asked, setting, seed)
     written = _write(out, loaded, answers, plots)
     if attention or animate:
         written += _write_attention(out, loaded, answers, attention, animate)
     _remove_stale(out, written)
-    _print_scores(out, answers)
+    _print_scores(out, answers, source.account())
 
 
 def _number_of_steps(text: str) -> int | None:
@@ -186,7 +196,7 @@ def _remove_stale(out: Path, written: list[Path]) -> None:
             path.unlink()
 
 
-def _print_scores(out: Path, answers: "Answers") -> None:
+def _print_scores(out: Path, answers: "Answers", account: str) -> None:
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -202,4 +212,6 @@ def _print_scores(out: Path, answers: "Answers") -> None:
         table.add_row(name, *(shown(number) for number in numbers))
     console = Console(highlight=False)
     console.print(table)
+    if account:
+        console.print(account, soft_wrap=True, markup=False)
     console.print(f"{out}: written", soft_wrap=True, markup=False)

@@ -112,6 +112,17 @@ class Source:
     process: "PairProcess | None" = None
     table: "Table | None" = None
 
+    def account(self) -> str:
+        """What became of the rows of the table, in one line; empty where there is no table."""
+        if self.table is None:
+            return ""
+        averaged, left_out = self.table.num_averaged, self.table.num_left_out
+        return (
+            f"{self.table.pairs.num_pairs} windows hold {self.table.pairs.valid.sum()} points;"
+            f" averaged with others at the same x: {averaged} rows;"
+            f" left out, in windows with too few of a series: {left_out} points"
+        )
+
 
 def requested_process(request: Request, otherwise: "PairProcess | None") -> "PairProcess | None":
     """The process to draw from; None where the user named existing data."""
@@ -167,12 +178,23 @@ def _process_of(spec: dict[str, Any]) -> "PairProcess | None":
     return PairProcess(**{name: spec[name] for name in names}) if set(names) <= spec.keys() else None
 
 
-def drawn_or_read(
-    request: Request, process: "PairProcess | None", number: int, num_context: int, seed: int
-) -> Source:
-    """`number` fresh pairs of the process, or the first `number` of the data that the user named."""
-    if process is not None:
-        return Source(process.sample(number, np.random.default_rng([seed, 0])), process)
-    source = read_source(request, num_context)
-    table = None if source.table is None else source.table.rows(slice(number))
-    return Source(source.pairs.rows(slice(number)), source.process, table)
+def drawn(process: "PairProcess", number: int, seed: int) -> Source:
+    """`number` fresh pairs of the process."""
+    return Source(process.sample(number, np.random.default_rng([seed, 0])), process)
+
+
+def held_out(source: Source) -> Source:
+    """The pairs that a training on the same data never sees, in the order of the data."""
+    from attn.holdout import num_training
+
+    return _rows(source, slice(num_training(source.pairs.num_pairs), None))
+
+
+def first(source: Source, number: int) -> Source:
+    """The first `number` pairs, or all if there are fewer."""
+    return _rows(source, slice(number))
+
+
+def _rows(source: Source, rows: slice) -> Source:
+    table = None if source.table is None else source.table.rows(rows)
+    return replace(source, pairs=source.pairs.rows(rows), table=table)

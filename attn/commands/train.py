@@ -236,8 +236,12 @@ def _source(request: data.Request, config: "TrainConfig") -> "PairProcess | Pair
     from attn.stream import Stream
 
     process = data.requested_process(request, otherwise=PRESETS["rbf_const_2D"])
-    source = process or data.read_source(request, config.num_context).pairs
+    read = None if process is not None else data.read_source(request, config.num_context)
+    source = process if read is None else read.pairs
+    assert source is not None
     Stream(source, config.regime, config.num_context, config.batch_size, config.seed).batch(0)
+    if read is not None and read.table is not None:
+        typer.echo(read.account())
     return source
 
 
