@@ -4,6 +4,7 @@ import io
 import json
 import os
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -440,6 +441,47 @@ def test_a_run_without_a_process_needs_data(refused, trained, tmp_path):
     spec = json.loads((run / "spec.json").read_text())
     (run / "spec.json").write_text(json.dumps({**spec, "process": None}))
     assert refused("infer", "--run", run, "--observed", 4).startswith("this run knows no process")
+
+
+# study
+
+
+def test_a_study_writes_its_table_its_figures_and_its_picture(attn, trained, tmp_path):
+    table = write_csv(tmp_path / "t.csv", num_rows=120)
+    ask = ["study", "--run", trained, "--csv", table, *COLUMNS, "--observed", 4, "--steps", 1]
+    code, out, err = attn(*ask, "--samples", 2, "--series", "A", "--out", "o")
+    assert (code, err) == (0, "")
+    assert "10 windows hold 240 points" in out
+    assert sorted(path.name for path in content(tmp_path / "o")) == ["forecast.png", "study.json", "study.md"]
+    text = (tmp_path / "o/study.md").read_text()
+    assert "all of Rome is given, and the first 4 points of Oslo" in text
+    study = json.loads((tmp_path / "o/study.json").read_text())
+    assert f"    {study['command']}" in text
+    again = shlex.split(study["command"])
+    assert again[0] == "attn"
+    assert attn(*again[1:-1], "p")[0] == 0
+    repeated = json.loads((tmp_path / "p/study.json").read_text())
+    assert repeated.keys() == study.keys()
+    assert [repeated[name] for name in ("run", "config", "fitted")] == [
+        study[name] for name in ("run", "config", "fitted")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "a study needs data: --csv or --real-pair; got neither"),
+        (["--csv", "t.csv", "--real-pair", "delays"], "data must come from one source"),
+        (["--real-pair", "tides"], "a real pair must be one of temperatures, delays; got 'tides'"),
+        (["--real-pair", "delays", "--series", "either"], "series must be one of A, B; got 'either'"),
+        (["--real-pair", "delays", "--observed", "24"], "num_context must be between 1 and 23"),
+        (["--real-pair", "delays", "--window", "0"], "window must be at least 2; got 0"),
+        (["--csv", "nowhere.csv"], "nowhere.csv could not be read"),
+    ],
+)
+def test_study_refuses(refused, trained, tmp_path, arguments, sentence):
+    assert sentence in refused("study", "--run", trained, *arguments)
+    assert list(tmp_path.iterdir()) == []
 
 
 def _truncate(run):
