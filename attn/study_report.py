@@ -52,7 +52,7 @@ def study_markdown(study: Study, words: Words) -> str:
         for name, standing in study.standings.items()
     ]
     lines = [
-        f"# {words.title}",
+        f"# {safe(words.title)}",
         "",
         *((f"{words.about}  {words.caveat}", "") if words.about else ()),
         f"Of every window all of {other} is given, and the first {config.num_context} points of {predicted};"
