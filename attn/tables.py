@@ -8,7 +8,8 @@ the range in which the models were trained, and `Table` undoes both:
            of its window and series, over all windows: what varies within a window has variance 1, like f
            of a process, and the two levels of a pair stay where they are, like its shift
 
-Both constants come from all points of the windows, those to be predicted included.
+Both constants come from all points of the windows, those to be predicted included; where windows are held
+out from training they come from the others alone (`is_split`).
 """
 
 import io
@@ -19,7 +20,9 @@ from typing import Self, TextIO
 import numpy as np
 import pandas as pd
 
+from attn.holdout import num_training
 from attn.longform import Points, TableError, quoted, read_points
+from attn.real_pairs import named_real_pair
 from attn.types import Bools, Floats, Ints, Pairs
 
 # A point this fraction of a step before the end of its window belongs to the next: its x was rounded.
@@ -93,6 +96,7 @@ def read_csv(
     date_format: str | None = None,
     x_low: float = 5.0,
     x_high: float = 15.0,
+    is_split: bool = False,
 ) -> Table:
     """Read a CSV file (UTF-8, commas, one header row) in long form and cut it into windows.
 
@@ -105,6 +109,7 @@ def read_csv(
                          for dates).  The first window starts where both series have begun.
     num_context          a window needs more points than that of each series, else it is left out
     x_low, x_high        where the models expect the start and the end of a window
+    is_split             the scale of y is that of the windows that are learnt from (see `attn.holdout`)
 
     Points may come in any order and at any distance.  A row is padded (`valid` False) where its window
     holds fewer points of a series than the fullest one.  Raises TableError for a table or an argument
@@ -130,7 +135,9 @@ def read_csv(
     window_number, row = np.unique(kept["window"], return_inverse=True)
     starts = first + window_number * length
     x_scale = length / (x_high - x_low)
-    y_centre, y_scale = _centre_and_spread(kept)
+    num_windows = len(window_number)
+    num_scaling = num_training(num_windows) if is_split and num_windows > 1 else num_windows
+    y_centre, y_scale = _centre_and_spread(kept[row < num_scaling])
     return Table(
         pairs=_fill(
             row,
@@ -152,21 +159,16 @@ def read_csv(
     )
 
 
-def real_pair(window: int = 50, num_context: int = 13) -> Table:
-    """Temperatures of every hour of 2010 in degrees Fahrenheit: Seattle is series 0, San Francisco 1.
+def real_pair(
+    window: int = 50, num_context: int = 13, name: str = "temperatures", *, is_split: bool = False
+) -> Table:
+    """The windows of one of the pairs of `attn.real_pairs`, by name, in its units.
 
-    They come with the package vega_datasets; raises TableError if it is not installed.
+    Raises TableError for an unknown name, or if the package that ships the pair is not installed.
     """
-    try:
-        from vega_datasets import local_data
-    except ImportError as error:
-        raise TableError(
-            "the real pair needs the package vega_datasets: pip install attn-diagnostics[real]"
-        ) from error
-    cities = {"Seattle": local_data.seattle_temps(), "San Francisco": local_data.sf_temps()}
-    table = pd.concat([frame.assign(city=city) for city, frame in cities.items()])
-    text = io.StringIO(table.to_csv(index=False))
-    return read_csv(text, "date", "city", "temp", window=window, num_context=num_context)
+    pair = named_real_pair(name)
+    text = io.StringIO(pair.read().to_csv(index=False))
+    return read_csv(text, *pair.columns, window=window, num_context=num_context, is_split=is_split)
 
 
 def _check_sizes(window: int, num_context: int, step: float | None, x_low: float, x_high: float) -> None:

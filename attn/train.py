@@ -27,6 +27,8 @@ from attn.runs import (
     RunError,
     check_name,
     load_run,
+    load_weights,
+    origin_of,
     read_summary,
     save_weights,
     write_json,
@@ -59,24 +61,29 @@ def train(
     source: PairProcess | Pairs,
     *,
     data: Mapping[str, Any] | None = None,
+    start_from: Path | None = None,
     resume: bool = False,
     pictures: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Train a model into `directory`, and return the finished run.
 
-    source     draws fresh pairs for every step, or is a set of pairs of which every fifth is held out
-    data       what config.toml is to say of pairs that come from a file
-    resume     go on from the last whole checkpoint of a run of the same spec
-    pictures   TensorBoard shows a test pair continued after every epoch; the first costs some seconds
+    source       draws fresh pairs for every step, or is a set of pairs of which the last fifth is held out
+    data         what config.toml is to say of pairs that come from a file
+    start_from   the directory of a finished run of the same model, whose weights are trained on
+    resume       go on from the last whole checkpoint of a run of the same spec
+    pictures     TensorBoard shows a test pair continued after every epoch; the first costs some seconds
 
-    Raises RunError if the directory exists and `resume` is off, if its spec differs, or if the disk fails.
+    Raises RunError if the directory exists and `resume` is off, if its spec differs, if the model is not that
+    of `start_from`, or if the disk fails.
     """
     stream = Stream(source, config.regime, config.num_context, config.batch_size, config.seed, config.overfit)
     test = stream.batch(0) if config.overfit else stream.test(config.num_test_pairs)
-    spec = _spec(model_config, config, source, data)
-    _open_directory(directory, spec, resume)
     model = build_model(model_config, config.seed)
+    if start_from is not None:
+        load_weights(model, start_from / "weights.safetensors")
+    spec = _spec(model_config, config, source, data, start_from)
+    _open_directory(directory, spec, resume)
     trainer = Trainer(model, config)
     start = trainer.restore(directory / "checkpoints")
     history = read_summary(directory).history[: start // config.steps_per_epoch]
@@ -144,7 +151,8 @@ def _open_directory(directory: Path, spec: dict[str, Any], resume: bool) -> None
 
 def _write_config(path: Path, spec: dict[str, Any]) -> None:
     """The parts of a spec that `attn train --config` makes the same run from."""
-    parts = {part: spec[part] for part in ("model", "training", "process", "data") if spec[part]}
+    names = ("model", "training", "process", "data", "start_from")
+    parts = {name: spec[name] for name in names if spec[name]}
     with write_whole(path) as file:
         file.write(to_toml(parts).encode())
 
@@ -153,7 +161,7 @@ def _check_same_spec(directory: Path, spec: dict[str, Any]) -> None:
     """A run goes on only as what it was begun as, in every field of model, training and data."""
     begun = read_summary(directory).spec
     wanted = json.loads(json.dumps(spec))
-    for part in ("model", "training", "process"):
+    for part in ("model", "training", "process", "start_from"):
         old, new = begun.get(part) or {}, wanted.get(part) or {}
         for field in sorted({*old, *new}):
             if old.get(field) != new.get(field):
@@ -167,6 +175,7 @@ def _spec(
     config: TrainConfig,
     source: PairProcess | Pairs,
     data: Mapping[str, Any] | None,
+    start_from: Path | None,
 ) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
@@ -174,6 +183,7 @@ def _spec(
         "training": asdict(config),
         "process": asdict(source) if isinstance(source, PairProcess) else None,
         "data": None if data is None else dict(data),
+        "start_from": None if start_from is None else origin_of(start_from),
         "seed": config.seed,
         "packages": {"python": platform.python_version(), **_versions()},
         "git_commit": _git_commit(),

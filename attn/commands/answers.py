@@ -10,7 +10,7 @@ from attn.arrange import forecast
 from attn.commands.source import Source
 from attn.models.base import PairModel
 from attn.plots import Inference
-from attn.rollout import attention, rollout, teacher_force
+from attn.rollout import attention, moments, rollout, teacher_force
 from attn.scores import Scores, score
 from attn.tables import Table
 from attn.types import Attention, Batch, Floats, Prediction, Rollout
@@ -66,7 +66,7 @@ def answer(model: PairModel, source: Source, setting: Setting, seed: int) -> Ans
     written = rollout(model, asked, setting.num_samples, rng, setting.feed)
     units = _Units(source.table)
     process = source.process
-    by_path = {"teacher forcing": forced, "free running": _moments(written)}
+    by_path = {"teacher forcing": forced, "free running": moments(written)}
     if process is not None:
         by_path |= {
             "exact GP, teacher forcing": process.posterior(asked),
@@ -102,15 +102,15 @@ def predictions_csv(answers: Answers) -> str:
     batch = inference.batch.first(num_columns)
     row, column = np.nonzero(batch.is_target & answers.asked.is_target)
     samples = inference.rollout.samples[:, row, column]
-    moments = _moments(inference.rollout)
+    means = moments(inference.rollout)
     columns = {
         "pair": row,
         "name": np.array(answers.titles)[row],
         "series": np.array(inference.series_names)[batch.series[row, column]],
         "x": batch.x[row, column],
         "y": batch.y[row, column],
-        "mean": moments.mean[row, column],
-        "scale": moments.scale[row, column],
+        "mean": means.mean[row, column],
+        "scale": means.scale[row, column],
         "sample_5": np.quantile(samples, 0.05, axis=0),
         "sample_95": np.quantile(samples, 0.95, axis=0),
     }
@@ -143,13 +143,6 @@ def _cut(batch: Batch, num_steps: int | None) -> Batch:
     is_asked = position < batch.num_context[:, None] + num_steps
     cut = replace(batch, valid=batch.valid & is_asked)
     return cut.first(min(batch.num_points, int(batch.num_context.max()) + num_steps))
-
-
-def _moments(rollout: Rollout) -> Prediction:
-    """Mean and standard deviation of the mixture of all trajectories [B,L] (law of total variance)."""
-    mean = rollout.mean.mean(axis=0)
-    variance = (rollout.scale**2).mean(axis=0) + rollout.mean.var(axis=0)
-    return Prediction(mean, np.sqrt(variance))
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from attn.processes import PairProcess
     from attn.train import TrainConfig
 
-_TABLES = ("model", "training", "process", "data")
+_TABLES = ("model", "training", "process", "data", "start_from")
+DEFAULT_MODEL = "pair_transformer"
 _SOURCES = ("kernel", "pairs", "csv", "real_pair")
 # Options of `attn train` that are called otherwise than the field that they set.
 _FIELD_OF = {"context": "num_context", "epochs": "num_epochs"}
@@ -76,15 +77,35 @@ class ConfigFile:
 
         return checked(TrainConfig, self._layered(self.tables["training"], options), "[training] of a config")
 
-    def model_fields(self, name: str) -> Mapping[str, Any]:
-        """The fields of the model in the file; of the preset of that name where the file has none."""
+    def start_from(self, option: str | None) -> Path | None:
+        """The run whose weights are trained on: that of the option, else that of the file, unchanged."""
+        from attn.runs import find_run, origin_of
+
+        said = self.tables["start_from"]
+        if option is not None:
+            return find_run(option)
+        if not said:
+            return None
+        begun = find_run(str(said.get("starting_run")))
+        if dict(said) != origin_of(begun):
+            raise CommandError(
+                "the run to start from must be that of [start_from] in the config, in its name and the sha256"
+                f" of its weights; {begun} is not"
+            )
+        return begun
+
+    def model_fields(self, name: str | None, begun: Path | None) -> Mapping[str, Any]:
+        """The fields of the model: of the preset of that name, else of the file, else of the run `begun`."""
+        from attn.catalogue import read_summary
         from attn.models import PRESETS
 
-        if self.tables["model"] and "model" not in self.given:
-            return self.tables["model"]
-        if name not in PRESETS:
+        if name is not None and name not in PRESETS:
             raise CommandError(f"model must be one of {', '.join(PRESETS)}; got {name!r}")
-        return asdict(PRESETS[name])
+        if name is None and self.tables["model"]:
+            return self.tables["model"]
+        if name is None and begun is not None:
+            return dict(read_summary(begun).spec["model"])
+        return asdict(PRESETS[name or DEFAULT_MODEL])
 
     def origin(self, request: Request) -> dict[str, Any] | None:
         """The [data] of the config of the new run; None where its pairs are drawn."""

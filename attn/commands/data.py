@@ -1,4 +1,4 @@
-"""`attn data`: draw pairs and keep them."""
+"""`attn data`: draw pairs and keep them, or write a real pair as a table."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from attn.commands.output import (
     is_interactive,
     progress_bar,
     save_figure,
+    save_text,
     say,
 )
 
@@ -27,6 +28,12 @@ def data(
             " rbf_rbf_2D, periodic_const_2D, matern_const_2D (pairs). Asked for when missing."
             " (original: kernel)",
             autocompletion=completer(kernel_names),
+        ),
+    ] = None,
+    real_pair: Annotated[
+        str | None,
+        typer.Option(
+            help="Write this real pair as FOLDER/NAME.csv, in long form, instead: temperatures or delays."
         ),
     ] = None,
     number: Annotated[
@@ -55,6 +62,11 @@ def data(
     json: JsonOption = False,
 ) -> None:
     """Draw pairs of sequences into data/KERNEL/pairs.npz, or reuse those that are there."""
+    if real_pair is not None:
+        if kernel is not None:
+            raise CommandError("data must come from one source; got --kernel and --real-pair")
+        _write_table(real_pair, folder / f"{real_pair}.csv", overwrite)
+        return
     from attn.files import cached_pairs
     from attn.processes import PRESETS, named_process
 
@@ -77,6 +89,21 @@ def data(
         lines.append(f"{examples}: examples")
         found["examples"] = str(examples)
     say(found, lines, quiet=quiet, as_json=json)
+
+
+def _write_table(name: str, path: Path, overwrite: bool | None) -> None:
+    """The table of a real pair; one that is there already is kept unless it may be overwritten."""
+    from attn.real_pairs import named_real_pair
+
+    pair = named_real_pair(name)
+    if path.exists() and not _may_overwrite(path, overwrite):
+        typer.echo(f"{path}: kept")
+        return
+    frame = pair.read()
+    save_text(path, frame.to_csv(index=False))
+    x, series, y = pair.columns
+    typer.echo(f"{path}: {len(frame)} points, {pair.about}")
+    typer.echo(f"to read it: --csv {path} --x-column {x} --series-column {series} --y-column {y}")
 
 
 def _may_overwrite(path: Path, overwrite: bool | None) -> bool:

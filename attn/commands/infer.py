@@ -36,19 +36,27 @@ def infer(
     label: data.Label = None,
     pairs: data.PairsFile = None,
     csv: data.Csv = None,
-    real_pair: data.RealPair = False,
+    real_pair: data.RealPair = None,
     x_column: data.XColumn = "x",
     series_column: data.SeriesColumn = "series",
     y_column: data.YColumn = "y",
     name_a: data.SeriesA = None,
     name_b: data.SeriesB = None,
-    window: data.Window = 50,
+    window: data.Window = None,
     step: data.Step = None,
     date_format: data.DateFormat = None,
     number: Annotated[
         int,
         typer.Option(help="Pairs to infer: drawn, or the first of the data.", min=1, rich_help_panel=_PANEL),
     ] = 64,
+    held_out: Annotated[
+        bool,
+        typer.Option(
+            "--held-out",
+            help="Only pairs that attn train on the same data holds out: the last fifth.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False,
     series: Annotated[
         str, typer.Option(help="Which series is continued: A, B or either.", rich_help_panel=_PANEL)
     ] = "B",
@@ -137,10 +145,12 @@ def infer(
             1 if feed == "mean" else samples,
             feed,
         )
+        if process is not None and held_out:
+            raise CommandError("--held-out is for data that exist; got none (--csv, --real-pair or --pairs)")
+        source = data.read_source(request, observed) if process is None else data.drawn(process, number, seed)
+        asked = data.first(data.held_out(source) if held_out else source, number)
         advance("predicting")
-        answers = answer(
-            loaded.model, data.drawn_or_read(request, process, number, observed, seed), setting, seed
-        )
+        answers = answer(loaded.model, asked, setting, seed)
         advance("drawing")
         written = _write(out, loaded, answers, plots)
         advance("drawing attention")
@@ -151,7 +161,7 @@ def infer(
     if json:
         typer.echo((out / "metrics.json").read_text(encoding="utf-8"))
     elif not quiet:
-        _print_scores(out, answers)
+        _print_scores(out, answers, source.account())
 
 
 def _number_of_steps(text: str) -> int | None:
@@ -207,7 +217,7 @@ def _remove_stale(out: Path, written: list[Path]) -> None:
             path.unlink()
 
 
-def _print_scores(out: Path, answers: "Answers") -> None:
+def _print_scores(out: Path, answers: "Answers", account: str) -> None:
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -223,4 +233,6 @@ def _print_scores(out: Path, answers: "Answers") -> None:
         table.add_row(name, *(shown(number) for number in numbers))
     console = Console(highlight=False)
     console.print(table)
+    if account:
+        console.print(account, soft_wrap=True, markup=False)
     console.print(f"{out}: written", soft_wrap=True, markup=False)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from attn.types import Pairs
 
 _PANEL = "Data"
+_WINDOW = 50
 Kernel = Annotated[
     str | None,
     typer.Option(
@@ -38,10 +39,10 @@ Csv = Annotated[
     Path | None, typer.Option(help="A CSV file in long form, one row a point.", rich_help_panel=_PANEL)
 ]
 RealPair = Annotated[
-    bool,
+    str | None,
     typer.Option(
-        "--real-pair",
-        help="Hourly temperatures of Seattle (A) and San Francisco (B).",
+        help="A pair that was measured: temperatures (Seattle, San Francisco), or delays (of flights from"
+        " Newark, LaGuardia).",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -56,7 +57,14 @@ SeriesA = Annotated[
 SeriesB = Annotated[
     str | None, typer.Option("--name-b", help="Series of the CSV that is series B.", rich_help_panel=_PANEL)
 ]
-Window = Annotated[int, typer.Option(help="Steps of x in a window of the CSV.", rich_help_panel=_PANEL)]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        help="Steps of x in a window of the table; missing: 50, and a day of delays.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
 Step = Annotated[
     float | None,
     typer.Option(help="Length of a step in x; missing: the median distance.", rich_help_panel=_PANEL),
@@ -75,13 +83,13 @@ class Request:
     label: str | None
     pairs: Path | None
     csv: Path | None
-    real_pair: bool
+    real_pair: str | None
     x_column: str
     series_column: str
     y_column: str
     name_a: str | None
     name_b: str | None
-    window: int
+    window: int | None
     step: float | None
     date_format: str | None
 
@@ -107,6 +115,17 @@ class Source:
     process: "PairProcess | None" = None
     table: "Table | None" = None
 
+    def account(self) -> str:
+        """What became of the rows of the table, in one line; empty where there is no table."""
+        if self.table is None:
+            return ""
+        averaged, left_out = self.table.num_averaged, self.table.num_left_out
+        return (
+            f"{self.table.pairs.num_pairs} windows hold {self.table.pairs.valid.sum()} points;"
+            f" averaged with others at the same x: {averaged} rows;"
+            f" left out, in windows with too few of a series: {left_out} points"
+        )
+
 
 def requested_process(request: Request, otherwise: "PairProcess | None") -> "PairProcess | None":
     """The process to draw from; None where the user named existing data."""
@@ -125,15 +144,17 @@ def requested_process(request: Request, otherwise: "PairProcess | None") -> "Pai
 
 
 def read_source(request: Request, num_context: int) -> Source:
-    """The existing data that the user named."""
+    """The existing data that the user named; y of a table is scaled by what is learnt from."""
     from attn.files import load_pairs
+    from attn.real_pairs import named_real_pair
     from attn.tables import read_csv, real_pair
 
     if request.pairs is not None:
         saved = load_pairs(request.pairs)
         return Source(saved.pairs, _process_of(saved.spec))
     if request.real_pair:
-        table = real_pair(request.window, num_context)
+        window = named_real_pair(request.real_pair).window if request.window is None else request.window
+        table = real_pair(window, num_context, request.real_pair, is_split=True)
         return Source(table.pairs, table=table)
     assert request.csv is not None
     table = read_csv(
@@ -143,10 +164,11 @@ def read_source(request: Request, num_context: int) -> Source:
         request.y_column,
         series_a=request.name_a,
         series_b=request.name_b,
-        window=request.window,
+        window=_WINDOW if request.window is None else request.window,
         num_context=num_context,
         step=request.step,
         date_format=request.date_format,
+        is_split=True,
     )
     return Source(table.pairs, table=table)
 
@@ -159,12 +181,23 @@ def _process_of(spec: dict[str, Any]) -> "PairProcess | None":
     return PairProcess(**{name: spec[name] for name in names}) if set(names) <= spec.keys() else None
 
 
-def drawn_or_read(
-    request: Request, process: "PairProcess | None", number: int, num_context: int, seed: int
-) -> Source:
-    """`number` fresh pairs of the process, or the first `number` of the data that the user named."""
-    if process is not None:
-        return Source(process.sample(number, np.random.default_rng([seed, 0])), process)
-    source = read_source(request, num_context)
-    table = None if source.table is None else source.table.rows(slice(number))
-    return Source(source.pairs.rows(slice(number)), source.process, table)
+def drawn(process: "PairProcess", number: int, seed: int) -> Source:
+    """`number` fresh pairs of the process."""
+    return Source(process.sample(number, np.random.default_rng([seed, 0])), process)
+
+
+def held_out(source: Source) -> Source:
+    """The pairs that a training on the same data never sees, in the order of the data."""
+    from attn.holdout import num_training
+
+    return _rows(source, slice(num_training(source.pairs.num_pairs), None))
+
+
+def first(source: Source, number: int) -> Source:
+    """The first `number` pairs, or all if there are fewer."""
+    return _rows(source, slice(number))
+
+
+def _rows(source: Source, rows: slice) -> Source:
+    table = None if source.table is None else source.table.rows(rows)
+    return replace(source, pairs=source.pairs.rows(rows), table=table)

@@ -40,28 +40,38 @@ def train(
             show_default=False,
         ),
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on from the weights of this run: the name of a shipped run, or a directory."
+            " Its kind of model and its sizes hold.",
+            show_default=False,
+        ),
+    ] = None,
     kernel: data.Kernel = None,
     num_points: data.NumPoints = None,
     label: data.Label = None,
     pairs: data.PairsFile = None,
     csv: data.Csv = None,
-    real_pair: data.RealPair = False,
+    real_pair: data.RealPair = None,
     x_column: data.XColumn = "x",
     series_column: data.SeriesColumn = "series",
     y_column: data.YColumn = "y",
     name_a: data.SeriesA = None,
     name_b: data.SeriesB = None,
-    window: data.Window = 50,
+    window: data.Window = None,
     step: data.Step = None,
     date_format: data.DateFormat = None,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="historic, historic_full (the original's sizes), pair_transformer or pair_smoother.",
+            help="historic, historic_full (the original's sizes), pair_transformer or pair_smoother; missing:"
+            " pair_transformer, or the model of --start-from.",
             autocompletion=completer(model_names),
+            show_default=False,
             rich_help_panel=_MODEL,
         ),
-    ] = "pair_transformer",
+    ] = None,
     width: Annotated[
         int | None, typer.Option(help="Width of a token. (original: e)", rich_help_panel=_MODEL)
     ] = None,
@@ -167,6 +177,7 @@ def train(
         date_format=date_format,
     )
     directory = _directory(folder, run, resume)
+    begun = file.start_from(start_from)
     training = file.training(
         regime=regime.replace(" ", "_"),
         num_context=context,
@@ -183,7 +194,7 @@ def train(
         overfit=overfit,
     )
     chosen = _model_config(
-        file.model_fields(model),
+        file.model_fields(model, begun),
         width=width,
         num_heads=heads,
         layer_dims=_three_widths(layer_dims),
@@ -201,9 +212,9 @@ def train(
         normalised_values=normalised_values,
         drops_zero_targets=drops_zero_targets,
     )
-    source = _source(request, file.process(), training)
+    source = _source(request, file.process(), training, is_silent=quiet or json)
     train_visibly(
-        directory, chosen, training, source, file.origin(request), resume, quiet=quiet, as_json=json
+        directory, chosen, training, source, file.origin(request), begun, resume, quiet=quiet, as_json=json
     )
 
 
@@ -236,13 +247,17 @@ def _model_config(fields: Mapping[str, object], **changes: object) -> "ModelConf
 
 
 def _source(
-    request: data.Request, of_file: "PairProcess | None", config: "TrainConfig"
+    request: data.Request, of_file: "PairProcess | None", config: "TrainConfig", *, is_silent: bool
 ) -> "PairProcess | Pairs":
     """What to train on; one batch is drawn here, so that impossible sizes fail before there is a run."""
     from attn.processes import PRESETS
     from attn.stream import Stream
 
     process = data.requested_process(request, otherwise=of_file or PRESETS["rbf_const_2D"])
-    source = process or data.read_source(request, config.num_context).pairs
+    read = None if process is not None else data.read_source(request, config.num_context)
+    source = process if read is None else read.pairs
+    assert source is not None
     Stream(source, config.regime, config.num_context, config.batch_size, config.seed).batch(0)
+    if read is not None and read.table is not None and not is_silent:
+        typer.echo(read.account())
     return source

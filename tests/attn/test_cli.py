@@ -4,6 +4,7 @@ import io
 import json
 import os
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from attn.cli import app
 from attn.commands.train import train as train_command
 from attn.models import HistoricConfig
 from attn.processes import named_process
+from attn.tables import read_csv, real_pair
 from attn.train import TrainConfig, train
 
 PROCESS = replace(named_process("rbf_const_2D"), num_points=8)
@@ -127,6 +129,23 @@ def test_data_refuses(refused, tmp_path, arguments, sentence):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_real_pair_is_written_as_a_table_that_can_be_read(attn, refused, tmp_path):
+    code, out, _ = attn("data", "--real-pair", "delays")
+    assert code == 0
+    assert "--csv data/delays.csv --x-column hour --series-column airport --y-column delay" in out
+    table = read_csv(tmp_path / "data/delays.csv", "hour", "airport", "delay", window=24, num_context=6)
+    known = real_pair(24, 6, "delays")
+    assert table.series_names == known.series_names
+    assert table.window_labels == known.window_labels
+    assert (table.to_y(table.pairs.y) == known.to_y(known.pairs.y)).all()
+    before = content(tmp_path)
+    assert "--overwrite or --no-overwrite must be given" in refused("data", "--real-pair", "delays")
+    assert attn("data", "--real-pair", "delays", "--no-overwrite")[1] == "data/delays.csv: kept\n"
+    assert content(tmp_path) == before
+    assert "a real pair must be one of" in refused("data", "--real-pair", "tides")
+    assert "got --kernel and --real-pair" in refused("data", "--real-pair", "delays", "--kernel", "rbf")
+
+
 def test_data_of_another_draw_are_refused_and_kept(refused, attn, tmp_path):
     attn("data", "--kernel", "rbf", "--number", 3)
     before = content(tmp_path)
@@ -199,7 +218,7 @@ def test_a_run_is_not_resumed_as_another(refused, trained):
         (["--waves", "2"], "got num_waves"),
         (["--knows-labels"], "got knows_labels"),
         (["--model", "pair_smoother", "--waves", "-1"], "num_waves must not be negative; got -1"),
-        (["--real-pair"], "data must come from one source; got --kernel and --real-pair"),
+        (["--real-pair", "delays"], "data must come from one source; got --kernel and --real-pair"),
     ],
 )
 def test_train_refuses_and_leaves_no_run(refused, tmp_path, arguments, sentence):
@@ -222,6 +241,20 @@ def test_a_full_disk_ends_training_with_a_sentence(attn, tmp_path):
     assert "could not be written: File too large" in err
     assert json.loads((tmp_path / "runs/r1/spec.json").read_text())["training"]["batch_size"] == 2
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_train_goes_on_from_a_run_whose_model_it_takes(attn, refused, trained, tmp_path):
+    ask = ["train", "--start-from", trained, "--num-points", 8, "--kernel", "rbf_const_2D", "--context", 3]
+    ask += ["--epochs", 1, "--steps-per-epoch", 1, "--batch-size", 2, "--num-test-pairs", 2]
+    assert attn(*ask, "--run", "on")[0] == 0
+    spec = json.loads((tmp_path / "runs/on/spec.json").read_text())
+    assert spec["model"] == json.loads((trained / "spec.json").read_text())["model"]
+    assert spec["start_from"]["starting_run"] == "tiny"
+    assert attn(*ask, "--run", "on", "--resume")[0] == 0
+    assert "num_heads must be 2" in refused(*ask, "--run", "other", "--heads", 1)
+    assert "kind must be historic" in refused(*ask, "--run", "other", "--model", "pair_smoother")
+    assert "a run must be one of" in refused(*ask, "--run", "other", "--start-from", "nowhere")
+    assert not (tmp_path / "runs/other").exists()
 
 
 # infer
@@ -260,6 +293,33 @@ def test_predictions_of_a_table_are_in_its_units(attn, trained, tmp_path):
     for row in rows:
         assert row["series"] == "Oslo"
         assert float(row["y"]) == pytest.approx(10 + round(float(row["x"])) % 7)
+
+
+def _again(rows):
+    """The last row a second time, with another value: 4 more."""
+    return [*rows, [*rows[-1][:2], rows[-1][2] + 4]]
+
+
+def test_times_that_come_twice_are_averaged_and_said(attn, trained, tmp_path):
+    table = write_csv(tmp_path / "t.csv", _again)
+    code, out, _ = attn("infer", "--run", trained, "--csv", table, *COLUMNS, "--observed", 4, "--out", "o")
+    assert code == 0
+    said = "2 windows hold 48 points; averaged with others at the same x: 1 rows; left out, in windows with"
+    assert said in out
+    rows = list(csv.DictReader((tmp_path / "o/predictions.csv").open()))
+    assert float(rows[-1]["y"]) == pytest.approx(25 + 23 % 5 + 2)
+    code, out, _ = attn("train", "--run", "r", *TINY[2:-2], "--csv", table, *COLUMNS)
+    assert code == 0
+    assert said in out
+
+
+def test_held_out_windows_are_those_that_training_does_not_see(attn, refused, trained, tmp_path):
+    table = write_csv(tmp_path / "t.csv", num_rows=120)
+    ask = ["infer", "--run", trained, "--observed", 4, "--plots", 0]
+    assert attn(*ask, "--csv", table, *COLUMNS, "--held-out", "--out", "o")[0] == 0
+    rows = list(csv.DictReader((tmp_path / "o/predictions.csv").open()))
+    assert {row["name"] for row in rows} == {"window from 96", "window from 108"}
+    assert "--held-out is for data that exist" in refused(*ask, "--held-out", "--out", "p")
 
 
 def test_results_that_exist_are_kept_unless_they_may_be_replaced(attn, refused, trained, tmp_path):
@@ -352,6 +412,47 @@ def test_a_run_without_a_process_needs_data(refused, trained, tmp_path):
     spec = json.loads((run / "spec.json").read_text())
     (run / "spec.json").write_text(json.dumps({**spec, "process": None}))
     assert refused("infer", "--run", run, "--observed", 4).startswith("this run knows no process")
+
+
+# study
+
+
+def test_a_study_writes_its_table_its_figures_and_its_picture(attn, trained, tmp_path):
+    table = write_csv(tmp_path / "t.csv", num_rows=120)
+    ask = ["study", "--run", trained, "--csv", table, *COLUMNS, "--observed", 4, "--steps", 1]
+    code, out, err = attn(*ask, "--samples", 2, "--series", "A", "--out", "o")
+    assert (code, err) == (0, "")
+    assert "10 windows hold 240 points" in out
+    assert sorted(path.name for path in content(tmp_path / "o")) == ["forecast.png", "study.json", "study.md"]
+    text = (tmp_path / "o/study.md").read_text()
+    assert "all of Rome is given, and the first 4 points of Oslo" in text
+    study = json.loads((tmp_path / "o/study.json").read_text())
+    assert f"    {study['command']}" in text
+    again = shlex.split(study["command"])
+    assert again[0] == "attn"
+    assert attn(*again[1:-1], "p")[0] == 0
+    repeated = json.loads((tmp_path / "p/study.json").read_text())
+    assert repeated.keys() == study.keys()
+    assert [repeated[name] for name in ("run", "config", "fitted")] == [
+        study[name] for name in ("run", "config", "fitted")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "a study needs data: --csv or --real-pair; got neither"),
+        (["--csv", "t.csv", "--real-pair", "delays"], "data must come from one source"),
+        (["--real-pair", "tides"], "a real pair must be one of temperatures, delays; got 'tides'"),
+        (["--real-pair", "delays", "--series", "either"], "series must be one of A, B; got 'either'"),
+        (["--real-pair", "delays", "--observed", "24"], "num_context must be between 1 and 23"),
+        (["--real-pair", "delays", "--window", "0"], "window must be at least 2; got 0"),
+        (["--csv", "nowhere.csv"], "nowhere.csv could not be read"),
+    ],
+)
+def test_study_refuses(refused, trained, tmp_path, arguments, sentence):
+    assert sentence in refused("study", "--run", trained, *arguments)
+    assert list(tmp_path.iterdir()) == []
 
 
 def _truncate(run):

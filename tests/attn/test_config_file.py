@@ -1,6 +1,8 @@
 """`attn train --config`: the file of one run makes the same run again."""
 
+import hashlib
 import json
+import shutil
 import tomllib
 from dataclasses import replace
 
@@ -103,3 +105,19 @@ def test_a_config_that_cannot_be_followed_is_refused(refused, tmp_path, config, 
     (tmp_path / "c.toml").write_text(config)
     assert sentence in refused("train", "--run", "r", "--config", "c.toml")
     assert [path.name for path in tmp_path.iterdir()] == ["c.toml"]
+
+
+def test_a_run_that_was_trained_on_is_made_again_from_the_same_weights_only(attn, refused, first, tmp_path):
+    shutil.copytree(first, tmp_path / "first")
+    assert attn("train", "--run", "tuned", "--config", first / "config.toml", "--start-from", "first")[0] == 0
+    config = tmp_path / "runs/tuned/config.toml"
+    digest = hashlib.sha256((first / "weights.safetensors").read_bytes()).hexdigest()
+    said = tomllib.loads(config.read_text())["start_from"]
+    assert said == {"starting_run": "first", "starting_weights": digest}
+    assert attn("train", "--run", "again", "--config", config)[0] == 0
+    assert same(weights(tmp_path / "runs/tuned"), weights(tmp_path / "runs/again"))
+    assert not same(weights(first), weights(tmp_path / "runs/tuned"))
+    shutil.copy(tmp_path / "runs/tuned/weights.safetensors", tmp_path / "first/weights.safetensors")
+    message = refused("train", "--run", "other", "--config", config)
+    assert message.startswith("the run to start from must be that of [start_from] in the config")
+    assert not (tmp_path / "runs/other").exists()

@@ -37,6 +37,15 @@ def test_pairs_are_split_four_to_one_and_never_mix():
     assert len(seen) == 16 * 12
 
 
+def test_the_last_fifth_is_held_out_in_its_order():
+    """The windows of a table stand in the order of time."""
+    pairs = PROCESS.sample(11, np.random.default_rng(0))
+    data = stream(pairs, regime="half_half")
+    for number in (100, 1):
+        kept = np.sort(data.test(number).y, axis=1)
+        np.testing.assert_array_equal(kept, np.sort(pairs.y[9:][:number], axis=1))
+
+
 def test_one_pair_is_too_few():
     pairs = PROCESS.sample(1, np.random.default_rng(0))
     with pytest.raises(ValueError, match="at least 2 pairs, one to hold out; got 1"):

@@ -149,6 +149,19 @@ class TestUnits:
         assert y.mean() == pytest.approx(0, abs=1e-12)
         assert ((y - y.mean(axis=2, keepdims=True)) ** 2).mean() == pytest.approx(1)
 
+    def test_the_scale_may_be_that_of_the_windows_learnt_from(self):
+        """Ten windows, of which the last two are held out: whatever they hold, the scale stays."""
+        known, changed = regular(40), regular(40)
+        changed.loc[changed.t >= 32, "y"] *= 100
+        scale = [(t.y_centre, t.y_scale) for t in (read(f, is_split=True) for f in (known, changed))]
+        assert scale[0] == scale[1]
+        first = read(known[known.t < 32])
+        assert scale[0] == pytest.approx((first.y_centre, first.y_scale))
+        assert read(changed).y_scale > 5 * scale[0][1]
+
+    def test_a_single_window_scales_itself(self):
+        assert read(regular(4), is_split=True).y_scale == read(regular(4)).y_scale
+
     def test_the_level_of_each_series_stays(self):
         x = np.arange(8.0)
         wave = np.tile([-1.0, 1.0], 4)
@@ -196,6 +209,33 @@ class TestUnits:
         table = read(twice)
         assert table.num_averaged == 3
         np.testing.assert_allclose(table.pairs.y, read(regular()).pairs.y)
+
+
+def test_a_table_with_everything_that_is_irregular():
+    """Dates of two time zones, series of different lengths, a missing stretch, one time twice; by hand."""
+    text = """when,who,y
+2024-01-01T00:00Z,a,10
+2024-01-01T02:00+01:00,a,12
+2024-01-01T01:00Z,a,14
+2024-01-01T02:15Z,a,11
+2024-01-01T02:30Z,a,13
+2024-01-01T05:00Z,a,15
+2024-01-01T05:30Z,a,17
+2024-01-01T00:00Z,b,20
+2024-01-01T00:30Z,b,21
+2024-01-01T05:15Z,b,22
+2024-01-01T05:45Z,b,26
+2024-01-01T06:30+01:00,b,24
+"""
+    table = read_csv(io.StringIO(text), "when", "who", "y", window=4, step=1.0)
+    assert table.x_name == "hours since 2024-01-01 00:00"
+    assert table.window_labels == ("2024-01-01 00:00", "2024-01-01 04:00")
+    assert (table.num_averaged, table.num_left_out) == (1, 0)
+    known = [(0, 0.0, 10), (0, 1.0, 13), (0, 2.25, 11), (0, 2.5, 13), (0, 5.0, 15), (0, 5.5, 17)]
+    known += [(1, 0.0, 20), (1, 0.5, 21), (1, 5.25, 22), (1, 5.5, 24), (1, 5.75, 26)]
+    for made, point in zip(in_units(table), known, strict=True):
+        assert made == pytest.approx(point)
+    assert table.pairs.valid.sum(axis=1).tolist() == [6, 5]
 
 
 class TestErrors:

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import signal
 import subprocess
@@ -146,6 +147,60 @@ def test_training_on_pairs_from_a_file_has_no_process(tmp_path):
     run = train(tmp_path / "pairs", SMALL, replace(QUICK, num_epochs=1), pairs)
     assert run.process is None
     assert load_run(run.directory).spec["process"] is None
+
+
+def weights(run):
+    return {weight.path: weight.numpy() for weight in run.model.trainable_variables}
+
+
+def test_training_starts_from_the_weights_of_a_run(whole, tmp_path):
+    """One step that is too small to be seen, with a seed that would have drawn other weights."""
+    config = replace(QUICK, num_epochs=1, steps_per_epoch=1, warmup_steps=0, learning_rate=1e-12, seed=7)
+    run = train(tmp_path / "on", SMALL, config, PROCESS, start_from=whole.directory)
+    assert weights(run).keys() == weights(whole).keys()
+    for path, value in weights(whole).items():
+        np.testing.assert_allclose(weights(run)[path], value, atol=1e-9)
+    anew = train(tmp_path / "anew", SMALL, config, PROCESS)
+    assert any(np.abs(weights(anew)[path] - value).max() > 0.1 for path, value in weights(whole).items())
+
+
+def test_what_a_training_started_from_is_recorded_and_holds_when_it_is_resumed(whole, tmp_path):
+    config = replace(QUICK, num_epochs=1)
+    begun = train(tmp_path / "on", SMALL, config, PROCESS, start_from=whole.directory)
+    sha = hashlib.sha256((whole.directory / "weights.safetensors").read_bytes()).hexdigest()
+    assert begun.spec["start_from"] == {"starting_run": "whole", "starting_weights": sha}
+    assert whole.spec["start_from"] is None
+    again = train(tmp_path / "on", SMALL, config, PROCESS, start_from=whole.directory, resume=True)
+    assert losses(again) == losses(begun)
+    with pytest.raises(RunError, match=r"starting_run must be whole, as when .* was begun; got None"):
+        train(tmp_path / "on", SMALL, config, PROCESS, resume=True)
+
+
+def test_a_training_cut_short_before_its_first_checkpoint_starts_from_the_run_again(whole, tmp_path):
+    config = replace(QUICK, num_epochs=2)
+    wanted = train(tmp_path / "wanted", SMALL, config, PROCESS, start_from=whole.directory)
+
+    def interrupt(progress):
+        if progress.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "cut", SMALL, config, PROCESS, start_from=whole.directory, on_progress=interrupt)
+    cut = train(tmp_path / "cut", SMALL, config, PROCESS, start_from=whole.directory, resume=True)
+    assert losses(cut) == losses(wanted)
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (replace(SMALL, num_heads=1), r"num_heads must be 2, as when .* was trained; got 1"),
+        (HistoricConfig(width=8), r"kind must be pair_transformer, as when .* was trained; got historic"),
+    ],
+)
+def test_another_model_cannot_start_from_a_run_and_leaves_no_directory(whole, tmp_path, other, sentence):
+    with pytest.raises(RunError, match=sentence):
+        train(tmp_path / "on", other, QUICK, PROCESS, start_from=whole.directory)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
