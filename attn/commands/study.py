@@ -126,9 +126,15 @@ def _command(run: str, out: Path, request: data.Request, config: "StudyConfig") 
     words = ["attn", "study", "--run", run]
     if request.csv is not None:
         words += ["--csv", str(request.csv)]
-        columns = {"--x-column": request.x_column, "--series-column": request.series_column}
-        columns |= {"--y-column": request.y_column, "--name-a": request.name_a, "--name-b": request.name_b}
-        columns |= {"--step": request.step, "--date-format": request.date_format}
+        columns: dict[str, str | float | None] = {
+            "--x-column": request.x_column,
+            "--series-column": request.series_column,
+            "--y-column": request.y_column,
+            "--name-a": request.name_a,
+            "--name-b": request.name_b,
+            "--step": request.step,
+            "--date-format": request.date_format,
+        }
         words += [str(word) for option in columns.items() if option[1] is not None for word in option]
     else:
         words += ["--real-pair", str(request.real_pair)]
