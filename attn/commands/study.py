@@ -129,9 +129,12 @@ def _command(run: str, out: Path, request: data.Request, config: "StudyConfig") 
         columns: dict[str, str | float | None] = {
             "--x-column": request.x_column,
             "--series-column": request.series_column,
+            "--y-column": request.y_column,
+            "--name-a": request.name_a,
+            "--name-b": request.name_b,
+            "--step": request.step,
+            "--date-format": request.date_format,
         }
-        columns |= {"--y-column": request.y_column, "--name-a": request.name_a, "--name-b": request.name_b}
-        columns |= {"--step": request.step, "--date-format": request.date_format}
         words += [str(word) for option in columns.items() if option[1] is not None for word in option]
     else:
         words += ["--real-pair", str(request.real_pair)]

@@ -88,7 +88,7 @@ def test_data_of_a_file_stand_in_the_config(attn, tmp_path):
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ("[modle]\n", "may hold the tables [model], [training], [process], [data]; got modle"),
+        ("[modle]\n", "may hold the tables [model], [training], [process], [data], [start_from]; got modle"),
         ("[training]\nepochs = 3\n", "[training] of a config has the fields batch_size,"),
         ('[training]\nnum_epochs = "few"\n', "num_epochs has a wrong form"),
         ("[training]\nnum_epochs = 0\n", "num_epochs must be at least 1; got 0"),
