@@ -13,7 +13,7 @@ from diagnostics.plots.mass import draw_mass
 from diagnostics.plots.overview import draw_overview
 from diagnostics.plots.pit import draw_pit
 from diagnostics.plots.probes import draw_probes, probes_height
-from diagnostics.plots.style import HEIGHT, Draw, label_of
+from diagnostics.plots.style import HEIGHT, Draw, label_of, render_png
 from diagnostics.plots.waterfall import draw_waterfall, waterfall_height
 from diagnostics.result import Attribution, AttributionRow, Example, Measure, Report, Symptom
 from diagnostics.wording import (
@@ -26,6 +26,7 @@ from diagnostics.wording import (
 )
 
 FORECAST_HEIGHT = 3.7
+_NOTEBOOK_WIDTH = 620  # pixels on the screen: two thirds of what a file has
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Picture:
     alt: str
     draw: Draw
     height: float = HEIGHT
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """How a notebook shows it."""
+        return render_png(self.draw, height=self.height), {"width": _NOTEBOOK_WIDTH}
 
 
 @dataclass(frozen=True)
