@@ -1,7 +1,7 @@
 """Which pictures a report shows, what stands under each, and what is read to those who do not see it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from diagnostics.plots.coverage import draw_coverage
@@ -35,7 +35,7 @@ class Picture:
 
     caption: str
     alt: str
-    draw: Draw
+    draw: Draw = field(repr=False)  # it holds all that is drawn
     height: float = HEIGHT
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:

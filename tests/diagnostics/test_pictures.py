@@ -13,3 +13,7 @@ def test_a_notebook_shows_a_picture_as_png_of_its_height():
     assert image.format == "PNG"
     assert image.height == 2 * DOTS_PER_INCH
     assert metadata["width"] < image.width
+
+
+def test_what_is_drawn_is_not_written_out():
+    assert repr(Picture("caption", "alt", draw=print)) == "Picture(caption='caption', alt='alt', height=3.3)"
