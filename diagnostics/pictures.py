@@ -26,7 +26,7 @@ from diagnostics.wording import (
 )
 
 FORECAST_HEIGHT = 3.7
-_NOTEBOOK_WIDTH = 620  # pixels on the screen: two thirds of what a file has
+_NOTEBOOK_DOTS_PER_INCH = 120  # shown as wide as it is, and a notebook holds many
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Picture:
     draw: Draw = field(repr=False)  # it holds all that is drawn
     height: float = HEIGHT
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+    def _repr_png_(self) -> bytes:
         """How a notebook shows it."""
-        return render_png(self.draw, height=self.height), {"width": _NOTEBOOK_WIDTH}
+        return render_png(self.draw, height=self.height, dots_per_inch=_NOTEBOOK_DOTS_PER_INCH)
 
 
 @dataclass(frozen=True)
