@@ -6,13 +6,23 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # One thread a factorisation: at these sizes the threads of OpenBLAS cost more than they give.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: report test lint selftest bench bench-once mutants pretrained install reference wheel-test
+.PHONY: report test notebooks notebooks-short lint selftest bench bench-once mutants pretrained install
+.PHONY: reference wheel-test
 
 report: install
 	$(BIN)/diagnose report --subject historic --against corrected --out reports/historic-vs-corrected
 
 test: install
 	$(BIN)/python -m pytest tests/ diagnostics/ -n 2 --dist loadfile
+
+# The long form: some minutes; what it shows is kept in the notebooks, and committed.
+notebooks: install
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN \
+	  --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+# The short form, as tests: nothing is kept.
+notebooks-short: install
+	ATTN_NOTEBOOK_SHORT=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=600 -p no:cacheprovider notebooks
 
 # Every fault of the catalogue against every check, and 30 healthy variants; fails below its targets.
 selftest: install

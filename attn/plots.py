@@ -103,6 +103,27 @@ def examples_figure(pairs: Pairs) -> Figure:
     return figure
 
 
+def plot_arrangement(axes: Axes, batch: Batch, row: int) -> Axes:
+    """The order in which a model sees the points of a row: position from left to right, x upwards.
+
+    Series 0 black dots, series 1 red triangles; full where observed, hollow where to be predicted.
+    """
+    position = np.arange(batch.num_points)
+    for series, colour, marker in ((0, BLACK, "o"), (1, RED, "^")):
+        for where, face, word in (
+            (batch.is_context, colour, "observed"),
+            (batch.is_target, "none", "target"),
+        ):
+            drawn = where[row] & (batch.series[row] == series)
+            if drawn.any():
+                axes.plot(
+                    position[drawn], batch.x[row, drawn], marker, color=colour, markerfacecolor=face,
+                    markersize=4, label=f"series {series}, {word}",
+                )  # fmt: skip
+    axes.axvline(int(batch.num_context[row]) - 0.5, color=GREY, linestyle=":")
+    return finish(axes, "position, in the order seen", "x")
+
+
 def plot_inference(axes: Axes, inference: Inference, row: int) -> Axes:
     """The plot of the original, for one pair: what was seen, what was written, and what is true.
 
@@ -168,11 +189,13 @@ def plain(text: str) -> str:
 
 
 def finish(axes: Axes, x_name: str, y_name: str, *, is_legend_beside: bool = False) -> Axes:
-    """Names on the axes, a grid, and a legend: inside, or beside the Axes where it hides nothing."""
+    """Names on the axes, a grid, and a legend of what is drawn: inside, or beside where it hides nothing."""
     axes.set_xlabel(plain(x_name))
     axes.set_ylabel(plain(y_name))
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
+    if not axes.get_legend_handles_labels()[0]:
+        return axes
     if is_legend_beside:
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False)
     else:

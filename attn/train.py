@@ -18,7 +18,7 @@ import numpy as np
 from attn.board import Board
 from attn.config import CONFIG, to_toml
 from attn.files import write_whole
-from attn.models import ModelConfig, build_model
+from attn.models import ModelConfig, PairModel, build_model
 from attn.processes import PairProcess
 from attn.rollout import to_points
 from attn.runs import (
@@ -38,7 +38,7 @@ from attn.stream import Stream
 from attn.trainer import TrainConfig, Trainer
 from attn.types import Batch, Pairs
 
-__all__ = ["Progress", "TrainConfig", "train"]
+__all__ = ["Progress", "TrainConfig", "held_out_pair", "train"]
 
 
 _PACKAGES = ("attn-diagnostics", "tensorflow", "keras", "numpy", "scipy")
@@ -52,6 +52,7 @@ class Progress:
     num_steps: int
     loss: float
     epoch: dict[str, float] | None  # the figures of an epoch that ends with this step
+    model: PairModel  # as it is after this step
 
 
 def train(
@@ -77,8 +78,8 @@ def train(
     Raises RunError if the directory exists and `resume` is off, if its spec differs, if the model is not that
     of `start_from`, or if the disk fails.
     """
-    stream = Stream(source, config.regime, config.num_context, config.batch_size, config.seed, config.overfit)
-    test = stream.batch(0) if config.overfit else stream.test(config.num_test_pairs)
+    stream = _stream(config, source)
+    test = _test_batch(stream, config)
     model = build_model(model_config, config.seed)
     if start_from is not None:
         load_weights(model, start_from / "weights.safetensors")
@@ -87,7 +88,7 @@ def train(
     trainer = Trainer(model, config)
     start = trainer.restore(directory / "checkpoints")
     history = read_summary(directory).history[: start // config.steps_per_epoch]
-    board = Board(directory, spec, _snapshot(test, config, source) if pictures else None)
+    board = Board(directory, spec, held_out_pair(config, source) if pictures else None)
     losses: list[float] = []
     epoch_started = time.perf_counter()
     for step, batch in _prefetched(stream, start, config.num_steps):
@@ -106,14 +107,25 @@ def train(
             board.write_epoch(model, figures)
             losses, epoch_started = [], time.perf_counter()
         if on_progress is not None:
-            on_progress(Progress(step + 1, config.num_steps, recent, figures))
+            on_progress(Progress(step + 1, config.num_steps, recent, figures, model))
     save_weights(model, directory / "weights.safetensors")
     return load_run(directory)
 
 
-def _snapshot(test: Batch, config: TrainConfig, source: PairProcess | Pairs) -> Snapshot | None:
+def held_out_pair(config: TrainConfig, source: PairProcess | Pairs) -> Snapshot | None:
+    """The test pair that pictures of such a training show; None where none can be continued."""
+    test = _test_batch(_stream(config, source), config)
     process = source if isinstance(source, PairProcess) else None
     return Snapshot.of(test, config.num_context, process, config.seed)
+
+
+def _stream(config: TrainConfig, source: PairProcess | Pairs) -> Stream:
+    return Stream(source, config.regime, config.num_context, config.batch_size, config.seed, config.overfit)
+
+
+def _test_batch(stream: Stream, config: TrainConfig) -> Batch:
+    """What is held out; in overfit mode there is the one batch only."""
+    return stream.batch(0) if config.overfit else stream.test(config.num_test_pairs)
 
 
 def _prefetched(stream: Stream, start: int, stop: int) -> Iterator[tuple[int, Batch]]:

@@ -1,7 +1,7 @@
 """Which pictures a report shows, what stands under each, and what is read to those who do not see it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from diagnostics.plots.coverage import draw_coverage
@@ -13,7 +13,7 @@ from diagnostics.plots.mass import draw_mass
 from diagnostics.plots.overview import draw_overview
 from diagnostics.plots.pit import draw_pit
 from diagnostics.plots.probes import draw_probes, probes_height
-from diagnostics.plots.style import HEIGHT, Draw, label_of
+from diagnostics.plots.style import HEIGHT, Draw, label_of, render_png
 from diagnostics.plots.waterfall import draw_waterfall, waterfall_height
 from diagnostics.result import Attribution, AttributionRow, Example, Measure, Report, Symptom
 from diagnostics.wording import (
@@ -26,6 +26,7 @@ from diagnostics.wording import (
 )
 
 FORECAST_HEIGHT = 3.7
+_NOTEBOOK_DOTS_PER_INCH = 120  # shown as wide as it is, and a notebook holds many
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,12 @@ class Picture:
 
     caption: str
     alt: str
-    draw: Draw
+    draw: Draw = field(repr=False)  # it holds all that is drawn
     height: float = HEIGHT
+
+    def _repr_png_(self) -> bytes:
+        """How a notebook shows it."""
+        return render_png(self.draw, height=self.height, dots_per_inch=_NOTEBOOK_DOTS_PER_INCH)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from tests import command_reference
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted((ROOT / "reports").glob("*.md"))
+FOLDERS = (ROOT, ROOT / "reports", ROOT / "notebooks")
+DOCUMENTS = [document for folder in FOLDERS for document in sorted(folder.glob("*.md"))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

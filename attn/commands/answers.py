@@ -135,6 +135,17 @@ def metrics_json(answers: Answers, run: str) -> str:
     return json.dumps(content, indent=1)
 
 
+def scores_frame(answers: Answers) -> pd.DataFrame:
+    """One row a path: MSE, R^2 over all targets and of each series that has some, NLL a target."""
+    rows = {}
+    for path, scores in answers.scores.items():
+        by_series = zip(answers.inference.series_names, scores.r2_by_series, strict=True)
+        rows[path] = {"MSE": scores.mse, "R^2": scores.r2}
+        rows[path] |= {f"R^2 of {name}": r2 for name, r2 in by_series if r2 is not None}
+        rows[path] |= {"NLL a target": scores.nll}
+    return pd.DataFrame.from_dict(rows, orient="index").astype(float)
+
+
 def _cut(batch: Batch, num_steps: int | None) -> Batch:
     """The batch without the targets beyond `num_steps`."""
     if num_steps is None:

@@ -103,10 +103,12 @@ def say_undefined(ax: Axes, reason: str) -> Axes:
 Draw = Callable[[Axes], Axes]
 
 
-def render_png(draw: Draw, width: float = FILE_WIDTH, height: float = HEIGHT) -> bytes:
+def render_png(
+    draw: Draw, width: float = FILE_WIDTH, height: float = HEIGHT, dots_per_inch: int = DOTS_PER_INCH
+) -> bytes:
     """Draw on a new Axes of `width` x `height` inches and return the picture as PNG."""
     # without Software the same picture is the same file under every version of matplotlib
-    return _render(draw, width, height, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return _render(draw, width, height, format="png", dpi=dots_per_inch, metadata={"Software": None})
 
 
 def render_svg(draw: Draw, width: float = PAGE_WIDTH, height: float = HEIGHT) -> str:

@@ -10,8 +10,10 @@ from attn.attention_plots import attention_figures, most_voted, plot_attention, 
 from attn.plots import (
     Inference,
     examples_figure,
+    finish,
     inference_figure,
     new_figure,
+    plot_arrangement,
     plot_inference,
     plot_pair,
     plot_sequences,
@@ -63,6 +65,29 @@ def test_padding_is_not_drawn():
     pairs.valid[0, :10] = False
     x, _ = drawn(plot_pair(new_figure().axes[0], pairs, 0), "series 0")
     np.testing.assert_array_equal(x, np.sort(pairs.x[0, 10:50]))
+
+
+def test_an_arrangement_shows_every_point_at_its_position_observed_or_not(inference):
+    batch = inference.batch
+    axes = plot_arrangement(new_figure().axes[0], batch, 1)
+    faces = {
+        line.get_label(): line.get_markerfacecolor()
+        for line in axes.get_lines()
+        if line.get_marker() != "None"
+    }
+    a, seen, unseen = "series 0, observed", "series 1, observed", "series 1, target"
+    assert set(faces) == {a, seen, unseen}
+    assert faces[unseen] == "none" != faces[seen]
+    for label, positions in ((a, range(6)), (seen, range(6, 8)), (unseen, range(8, 12))):
+        x, y = drawn(axes, label)
+        assert x.tolist() == list(positions)
+        np.testing.assert_array_equal(y, batch.x[1, list(positions)])
+    boundary = next(line for line in axes.get_lines() if line.get_marker() == "None")
+    assert set(boundary.get_xdata()) == {7.5}
+
+
+def test_an_empty_plot_has_no_legend():
+    assert finish(new_figure().axes[0], "x", "y").get_legend() is None
 
 
 def test_an_inference_plot_shows_what_was_seen_and_what_was_written(inference):
