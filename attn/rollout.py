@@ -19,7 +19,7 @@ FEEDS = ("sample", "mean")
 # What one pass may hold, at most: rows; pairs of a query and a key (64 bytes each with 4 layers of 4 heads,
 # in about four places); points that trajectories write (their keys and values: 2 KiB each at width 64).
 _CHUNK_ROWS = 128
-_CHUNK_LOOKS = 2**19
+_CHUNK_LOOKS = 2**17
 _CHUNK_WRITTEN = 2**16
 
 # Signatures that fit every batch, so that no shape is traced again.
@@ -43,10 +43,16 @@ def to_points(batch: Batch) -> Points:
 
 def teacher_force(model: PairModel, batch: Batch) -> Prediction:
     """One parallel pass with the true past: mean and scale [B,L] float32, NaN where no target is."""
+    mean, scale = _predict(model, batch)
+    return Prediction(*(np.where(batch.is_target, values, np.float32(np.nan)) for values in (mean, scale)))
+
+
+def _predict(model: PairModel, batch: Batch) -> tuple[Floats, Floats]:
+    """Mean and scale [B,L]; what stands at positions that are not targets means nothing."""
     forward = _traced(_forward, model, _POINTS)
     parts = [forward(model, to_points(rows)) for rows in _chunks(batch, _num_rows(batch.num_points**2))]
     mean, scale = (np.concatenate([part[i].numpy() for part in parts]) for i in (0, 1))
-    return Prediction(*(np.where(batch.is_target, values, np.float32(np.nan)) for values in (mean, scale)))
+    return mean, scale
 
 
 def attention(model: PairModel, batch: Batch) -> Attention:
@@ -59,8 +65,9 @@ def attention(model: PairModel, batch: Batch) -> Attention:
 
 
 def loss(model: PairModel, batch: Batch) -> float:
-    """What training minimises, with dropout off; in one pass, so that every target counts alike."""
-    return float(_traced(_loss, model, _POINTS)(model, to_points(batch)))
+    """What training minimises, with dropout off; all rows together, so that every target counts alike."""
+    mean, scale = _predict(model, batch)
+    return float(_traced(_loss, model, _POINTS, _FLOATS, _FLOATS)(model, to_points(batch), mean, scale))
 
 
 def predict_next(model: PairModel, history: Batch, x_next: Floats, series_next: Ints) -> Prediction:
@@ -205,8 +212,8 @@ def _forward(model: PairModel, points: Points) -> Normal:
 
 
 @tf.function(autograph=False)
-def _loss(model: PairModel, points: Points) -> tf.Tensor:
-    return model.loss_of(points, model(points))
+def _loss(model: PairModel, points: Points, mean: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+    return model.loss_of(points, Normal(mean, scale))
 
 
 @tf.function(autograph=False)

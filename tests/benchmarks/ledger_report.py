@@ -148,6 +148,9 @@ def _plot_trainings(ledger: Ledger) -> bytes:
         how = {"marker": marker, "linestyle": dashes, "capsize": 2}
         axes.errorbar(seconds, gaps, yerr=[below, above], label=model, **how)
     axes.set(xscale="log", yscale="log", xlabel="seconds of training on this machine")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("{x:g}")
     axes.set(ylabel="nats per target above the exact GP", title="Gap against training time")
     return _png(figure)
 
