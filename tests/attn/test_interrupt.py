@@ -50,11 +50,11 @@ def leftovers(folder):
 def test_drawing_is_interrupted_without_a_trace(tmp_path):
     says_when = """
 from attn import processes
-draw = processes.PairProcess.sample
+draw = processes.PairProcess.sample_watched
 def sample(*arguments, **options):
     print("drawing", flush=True)
     return draw(*arguments, **options)
-processes.PairProcess.sample = sample
+processes.PairProcess.sample_watched = sample
 """
     process = start(tmp_path, says_when, "data", "--kernel", "rbf_const_2D", "--number", "200000")
     assert process.stdout.readline() == "drawing\n"

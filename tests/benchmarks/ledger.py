@@ -1,9 +1,12 @@
 """What a benchmark writes down: a measured figure beside its target, and a cost at a size."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+Figure = TypeVar("Figure")
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,24 @@ class Ledger:
             by_way.setdefault(cost.way, []).append(cost)
         return {way: _doublings(costs) for way, costs in by_way.items()}
 
+    def over(self, before: "Ledger") -> "Ledger":
+        """What was measured before, with what is measured anew in its place, and what is new behind it."""
+        return Ledger(
+            _renewed(before.ratios, self.ratios, lambda ratio: ratio.name),
+            _renewed(before.costs, self.costs, lambda cost: (cost.way, cost.size)),
+            # a training is renewed whole: its times are other ones
+            [old for old in before.standings if old.model not in self.trainings()] + self.standings,
+        )
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Ledger":
+        """The ledger that `as_json` gave."""
+        return cls(
+            [Ratio(**_fields(Ratio, ratio)) for ratio in content["ratios"]],
+            [Cost(**_fields(Cost, cost)) for cost in content["costs"]],
+            [Standing(**_fields(Standing, standing)) for standing in content["standings"]],
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The ledger as plain values."""
         ratios = [{**asdict(ratio), "verdict": ratio.verdict} for ratio in self.ratios]
@@ -112,6 +133,18 @@ class Ledger:
             for step in steps
         ]
         return {"ratios": ratios, "costs": costs, "standings": [asdict(one) for one in self.standings]}
+
+
+def _renewed(before: list[Figure], anew: list[Figure], key: Callable[[Figure], object]) -> list[Figure]:
+    by_key = {key(figure): figure for figure in anew}
+    kept = [by_key.pop(key(figure), figure) for figure in before]
+    return kept + list(by_key.values())
+
+
+def _fields(kind: type, values: dict[str, Any]) -> dict[str, Any]:
+    """Of the JSON of a figure what it was made of; lists were tuples."""
+    known = {name: values[name] for name in kind.__dataclass_fields__}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
 
 
 def _doublings(costs: list[Cost]) -> list[Doubling]:

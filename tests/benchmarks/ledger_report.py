@@ -19,11 +19,16 @@ SCHEMA_VERSION = 1
 
 
 def write_ledger(ledger: Ledger, times: list[dict[str, Any]], folder: Path) -> None:
-    """Write everything into `folder`, which is made if need be.
+    """Write everything into `folder`, which is made if need be; what is there and not measured anew stays.
 
     times   what pytest-benchmark measured: one entry a benchmark, with its name and statistics
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "bench.json").exists():
+        before = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
+        ledger = ledger.over(Ledger.from_json(before))
+        anew = {time["name"] for time in times}
+        times = [time for time in before["times"] if time["name"] not in anew] + times
     content = {
         "schema_version": SCHEMA_VERSION,
         "environment": _environment(),

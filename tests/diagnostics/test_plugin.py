@@ -118,7 +118,9 @@ def test_without_subject_nothing_heavy_is_imported(tmp_path):
     (tmp_path / "test_light.py").write_text(
         "import sys\n"
         "def test_light():\n"
-        "    assert not {'attn', 'numpy', 'tensorflow', 'pydantic'} & set(sys.modules)\n"
+        "    assert not {'numpy', 'tensorflow', 'pydantic', 'typer'} & set(sys.modules)\n"
+        "    of_attn = {name for name in sys.modules if name.partition('.')[0] == 'attn'}\n"
+        "    assert of_attn <= {'attn', 'attn.lazy'}\n"
     )
     code = f"import sys, pytest; sys.path.append({str(ROOT)!r}); sys.exit(pytest.main({[*OPTIONS, '-q']!r}))"
     done = subprocess.run(
