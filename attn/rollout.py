@@ -43,13 +43,13 @@ def to_points(batch: Batch) -> Points:
 
 def teacher_force(model: PairModel, batch: Batch) -> Prediction:
     """One parallel pass with the true past: mean and scale [B,L] float32, NaN where no target is."""
-    mean, scale = _predict(model, batch)
+    mean, scale = _predict(_forward, model, batch)
     return Prediction(*(np.where(batch.is_target, values, np.float32(np.nan)) for values in (mean, scale)))
 
 
-def _predict(model: PairModel, batch: Batch) -> tuple[Floats, Floats]:
-    """Mean and scale [B,L]; what stands at positions that are not targets means nothing."""
-    forward = _traced(_forward, model, _POINTS)
+def _predict(function: Any, model: PairModel, batch: Batch) -> tuple[Floats, Floats]:
+    """Mean and scale [B,L] by that function; what stands at positions that are not targets means nothing."""
+    forward = _traced(function, model, _POINTS)
     parts = [forward(model, to_points(rows)) for rows in _chunks(batch, _num_rows(batch.num_points**2))]
     mean, scale = (np.concatenate([part[i].numpy() for part in parts]) for i in (0, 1))
     return mean, scale
@@ -66,7 +66,7 @@ def attention(model: PairModel, batch: Batch) -> Attention:
 
 def loss(model: PairModel, batch: Batch) -> float:
     """What training minimises, with dropout off; all rows together, so that every target counts alike."""
-    mean, scale = _predict(model, batch)
+    mean, scale = _predict(_forward_for_loss, model, batch)
     return float(_traced(_loss, model, _POINTS, _FLOATS, _FLOATS)(model, to_points(batch), mean, scale))
 
 
@@ -208,6 +208,12 @@ def _traced(function: Any, model: PairModel, *signature: object) -> Callable[...
 
 @tf.function(autograph=False)
 def _forward(model: PairModel, points: Points) -> Normal:
+    return model(points)
+
+
+@tf.function(autograph=False)
+def _forward_for_loss(model: PairModel, points: Points) -> Normal:
+    """A trace of its own: a fault on the path of evaluation alone must not reach the loss."""
     return model(points)
 
 
