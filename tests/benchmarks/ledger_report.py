@@ -92,7 +92,7 @@ def _sentence(ledger: Ledger) -> str:
     return (
         f"`make bench`: {num_met} of {len(judged)} targets met, on {env['num_cores']} cores"
         f" ({env['machine']}), Python {env['python']}, TensorFlow {env['tensorflow']}."
-        "  The ways of a ratio were timed side by side in one run; the times themselves are those of this machine."
+        "  The ways of a ratio were timed side by side in one run; the times are those of this machine."
     )
 
 
