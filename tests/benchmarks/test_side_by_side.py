@@ -19,7 +19,7 @@ SECONDS = 150.0
 NUM_STANDINGS = 4
 NUM_PAIRS = 512
 # Steps from which the speed of a step is known.
-NUM_TIMED = 20
+NUM_TIMED = 60
 
 
 @pytest.mark.parametrize("name", CONTENDERS)
