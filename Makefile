@@ -7,7 +7,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: report test notebooks notebooks-short lint selftest bench bench-once mutants pretrained install
-.PHONY: reference wheel-test
+.PHONY: reference wheel-test reliability reliability-once
 
 report: install
 	$(BIN)/diagnose report --subject historic --against corrected --out reports/historic-vs-corrected
@@ -35,6 +35,14 @@ bench: install
 # Each benchmark once, at its smallest size, so that none can rot.
 bench-once: install
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-disable
+
+# Kills, full disks, damaged files, hostile input, subjects that misbehave: what is promised, and how often it was kept.
+reliability: install
+	$(BIN)/python -m pytest tests/reliability -p no:cacheprovider --reliability-report reports/reliability
+
+# The same with as few cases as show that it works.
+reliability-once: install
+	$(BIN)/python -m pytest tests/reliability -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

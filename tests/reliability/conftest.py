@@ -1,0 +1,59 @@
+"""What the tests of reliability share: their size, and where what they saw is written down.
+
+`make reliability` runs them at full size and writes reports/reliability/.  Without a folder to write to each
+runs at its smallest size: that is how `.ci/run` sees that they still work.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.reliability.ledger import Promise, write_promises
+
+PROMISES = pytest.StashKey[list[Promise]]()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--reliability-report", type=Path, help="full size; folder for what was seen")
+
+
+def pytest_configure(config):
+    config.stash[PROMISES] = []
+
+
+@pytest.fixture
+def report_folder(request) -> Path | None:
+    """Where pictures and tables of the report go; None at the smallest size."""
+    return request.config.getoption("reliability_report")
+
+
+@pytest.fixture
+def is_smallest(report_folder) -> bool:
+    """As few cases as show that the test itself works."""
+    return report_folder is None
+
+
+@pytest.fixture
+def promise(request) -> Callable[[Promise], None]:
+    """Write down what was seen, and fail where a promise was broken."""
+
+    def write(seen: Promise) -> None:
+        request.config.stash[PROMISES].append(seen)
+        assert seen.is_kept, f"{seen.text}: {seen.num_kept} of {seen.num_cases}; {seen.note}"
+
+    return write
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Print what was seen, and write the report if one was asked for."""
+    promises = config.stash[PROMISES]
+    if not promises:
+        return
+    terminalreporter.section("promises")
+    for seen in promises:
+        terminalreporter.write_line(f"{seen.num_kept:6} of {seen.num_cases:<6} {seen.text}  {seen.note}")
+    folder = config.getoption("reliability_report")
+    if folder is not None:
+        write_promises(promises, folder)
+        terminalreporter.write_line(f"written to {folder}")
