@@ -52,7 +52,7 @@ lint: install
 
 # Renews the tables of every command in the README.
 reference: install
-	$(BIN)/python tests/command_reference.py
+	$(BIN)/python -m tests.command_reference
 
 # Builds the wheel, installs it in a clean environment, and uses it from an empty directory; needs a network.
 wheel-test: install

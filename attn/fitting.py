@@ -14,11 +14,11 @@ from scipy.optimize import minimize
 from attn.processes import PairProcess
 from attn.types import Batch, Floats, Pairs, Prediction
 
-# Where each search begins: f and the shift of series 1 may be smooth or rough, the shift an offset or a draw.
+# Where each search begins: f may be smooth or rough, the shift an offset, a draw of series 1, or both.
 STARTS = tuple(
     PairProcess(kernel=kernel, shift=shift, shift_length_scale=2.0)
     for kernel in ("rbf", "matern")
-    for shift in ("const", "rbf")
+    for shift in ("const", "rbf", "const_rbf")
 )
 # In units of a pair's own range of x (10) and scale of y (1): nothing that such data can tell lies beyond.
 _LOWEST, _HIGHEST = 1e-3, 1e3
@@ -102,6 +102,8 @@ def _free_fields(process: PairProcess) -> list[str]:
         fields.append("period")
     if process.shift != "none":
         fields.append("shift_scale")
-    if process.shift == "rbf":
+    if process.shift in ("rbf", "const_rbf"):
         fields.append("shift_length_scale")
+    if process.shift == "const_rbf":
+        fields.append("offset_scale")
     return fields

@@ -21,7 +21,7 @@ from attn.types import Batch, Bools, Floats, Ints, Pairs, Prediction, Rollout
 # 1e-8 is far above the rounding of a float64 Cholesky at 400 points (about 400 * 2e-16) and changes
 # the scale of a draw by at most 1e-4.
 JITTER = 1e-8
-SHIFTS = ("none", "const", "rbf")
+SHIFTS = ("none", "const", "rbf", "const_rbf")
 LABELS = ("random", "rank")
 
 
@@ -33,6 +33,7 @@ class PairProcess:
     length_scale        of the kernel, in units of x; `period` counts for `periodic` only
     shift               `const`: each series has an offset ~ N(0, shift_scale^2);
                         `rbf`: series 1 has a GP draw of its own added (scale and length-scale of the shift);
+                        `const_rbf`: both, with offsets ~ N(0, offset_scale^2);
                         `none`: single sequences, all points in series 0
     noise_scale         standard deviation of the observation noise
     label               `random`: labels are independent of the offsets;
@@ -53,12 +54,13 @@ class PairProcess:
     num_points: int = 50
     x_low: float = 5.0
     x_high: float = 15.0
+    offset_scale: float = 2.0
 
     def __post_init__(self) -> None:
         for field, names in (("kernel", tuple(KERNELS)), ("shift", SHIFTS), ("label", LABELS)):
             if getattr(self, field) not in names:
                 raise ValueError(f"{field} must be one of {', '.join(names)}; got {getattr(self, field)!r}")
-        for field in ("length_scale", "period", "shift_scale", "shift_length_scale"):
+        for field in ("length_scale", "period", "shift_scale", "shift_length_scale", "offset_scale"):
             if not (np.isfinite(getattr(self, field)) and getattr(self, field) > 0):
                 raise ValueError(f"{field} must be finite and above 0; got {getattr(self, field)}")
         if not (np.isfinite(self.noise_scale) and self.noise_scale >= 0):
@@ -88,17 +90,25 @@ class PairProcess:
         series = np.repeat(np.arange(self.num_series), self.num_points)
         series = np.tile(series, (num_pairs, 1))
         y = rng.standard_normal((num_pairs, length))
-        within_series = replace(self, shift="none", label="random") if self.shift == "const" else self
-        for row, factor in enumerate(within_series._factors(x, series)):
+        for row, factor in enumerate(self._without_offsets()._factors(x, series)):
             y[row] = dtrmv(factor, y[row], lower=True)
             on_pair()
-        if self.shift == "const":
+        if self._scale_of_offsets > 0:
             y += np.take_along_axis(self._offsets(num_pairs, rng), series, axis=1)
         return Pairs(x, series, y, np.ones(x.shape, bool))
 
+    @property
+    def _scale_of_offsets(self) -> float:
+        return {"const": self.shift_scale, "const_rbf": self.offset_scale}.get(self.shift, 0.0)
+
+    def _without_offsets(self) -> "PairProcess":
+        """The process of what varies within a series: offsets are added to a draw afterwards."""
+        shift = {"const": "none", "const_rbf": "rbf"}.get(self.shift, self.shift)
+        return replace(self, shift=shift, label="random")
+
     def _offsets(self, num_pairs: int, rng: np.random.Generator) -> Floats:
         """One offset a series [num_pairs, 2]."""
-        offsets = self.shift_scale * rng.standard_normal((num_pairs, 2))
+        offsets = self._scale_of_offsets * rng.standard_normal((num_pairs, 2))
         return np.sort(offsets, axis=1)[:, ::-1] if self.label == "rank" else offsets
 
     def covariance(
@@ -114,10 +124,10 @@ class PairProcess:
         top = slice(None, num_rows)
         difference = x[:, top, None] - x[:, None, :]  # [B,Q,L]
         cov = KERNELS[self.kernel](difference, self.length_scale, self.period)
-        if self.shift == "const":
-            offsets = self.shift_scale * (series[:, None] == np.arange(2)[:, None])  # [B,2,L]
+        if self._scale_of_offsets > 0:
+            offsets = self._scale_of_offsets * (series[:, None] == np.arange(2)[:, None])  # [B,2,L]
             cov += offsets[..., top].mT @ offsets
-        if self.shift == "rbf":
+        if self.shift in ("rbf", "const_rbf"):
             scale = self.shift_scale * (series == 1)  # [B,L]
             shift = rbf(difference, self.shift_length_scale, self.period)
             cov += scale[:, top, None] * scale[:, None, :] * shift

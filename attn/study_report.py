@@ -168,7 +168,8 @@ def _methods(study: Study) -> list[str]:
         f"{ZERO_SHOT}: the run {safe(study.run)} as it is.  {FINE_TUNED}: {study.config.num_steps} steps from"
         f" its weights.  {SCRATCH}: as many steps of the same model by the same recipe, from drawn weights.",
         f"{FITTED}: the largest marginal likelihood of the windows learnt from, over rbf and matern, each"
-        f" with an offset of either series or a smooth difference between them.  {_fitted(study)}",
+        " with an offset of either series, a smooth difference between them, or both."
+        f"  {_fitted(study)}",
         f"{SHIFTED}: A between its points, plus the mean distance of B from it where B was observed.  {LAST}:"
         " the last observed point, carried on.  The scale of either is its RMSE on the windows learnt from.",
         "The scale of y that is given to the networks comes from the windows learnt from.",
@@ -180,9 +181,11 @@ def _fitted(study: Study) -> str:
     process, x_scale = study.fit.process, study.held_out.x_scale
     y_scale = study.fit.amplitude * study.held_out.y_scale
     shift = f"offsets of scale {process.shift_scale * y_scale:.3g}"
-    if process.shift == "rbf":
+    if process.shift != "const":
         length = process.shift_length_scale * x_scale
         shift = f"a difference of scale {process.shift_scale * y_scale:.3g} and length-scale {length:.3g}"
+    if process.shift == "const_rbf":
+        shift += f", offsets of scale {process.offset_scale * y_scale:.3g}"
     return (
         f"Found: {process.kernel} of scale {y_scale:.3g} and length-scale"
         f" {process.length_scale * x_scale:.3g}, {shift}, noise {process.noise_scale * y_scale:.3g}."

@@ -1,4 +1,4 @@
-"""Every command and option as tables in the README: `python tests/command_reference.py` renews them."""
+"""Every command and option as tables in the README: `python -m tests.command_reference` renews them."""
 
 import sys
 from collections.abc import Iterator

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from attn.commands.complete import completer, run_names
+from attn.commands.output import JsonOption, QuietOption, say
 
 
 def project(
@@ -26,6 +27,8 @@ def project(
             show_default=False,
         ),
     ] = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Write the weights of a layer and what each row stands for, where TensorBoard's projector finds them."""
     from attn.projection import project_layer, write_projection
@@ -36,8 +39,12 @@ def project(
     folder = out or _folder(directory)
     vectors = write_projection(folder, projection)
     num_rows, num_columns = projection.vectors.shape
-    typer.echo(f"{vectors}: {num_rows} rows of {num_columns}")
-    typer.echo(f"tensorboard --logdir {folder} shows them under Projector")
+    found = {"file": str(vectors), "folder": str(folder), "num_rows": num_rows, "num_columns": num_columns}
+    lines = [
+        f"{vectors}: {num_rows} rows of {num_columns}",
+        f"tensorboard --logdir {folder} shows them under Projector",
+    ]
+    say(found, lines, quiet=quiet, as_json=json)
 
 
 def _folder(directory: Path) -> Path:

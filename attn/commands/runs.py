@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from attn.commands.complete import completer, run_names
-from attn.commands.output import CommandError, JsonOption, is_interactive, shown
+from attn.commands.output import CommandError, JsonOption, QuietOption, is_interactive, say, shown
 
 _FIGURES = {
     "train_loss": "train",
@@ -56,6 +56,8 @@ def delete(
         ),
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Delete runs for good; asks first.
 
@@ -72,9 +74,13 @@ def delete(
         if not is_interactive():
             raise CommandError(f"--yes must be given where no terminal can be asked; {names} is kept")
         typer.confirm(f"Delete {names} for good?", abort=True)
-    for directory in directories:
-        delete_run(directory)
-        typer.echo(f"{directory}: deleted")
+    deleted: list[str] = []
+    try:
+        for directory in directories:
+            delete_run(directory)
+            deleted.append(str(directory))
+    finally:  # where one cannot be deleted, those before it are gone
+        say({"deleted": deleted}, [f"{run}: deleted" for run in deleted], quiet=quiet, as_json=json)
 
 
 @app.command()
@@ -84,6 +90,8 @@ def export(
         Path | None, typer.Option(help="File to write; missing: RUN.zip here.", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Pack a finished run into one zip file: spec, history, config and weights, no code."""
     from attn.archive import export_run
@@ -94,7 +102,8 @@ def export(
     if target.exists() and not overwrite:
         raise CommandError(f"the archive must be a new file; {target} exists (--overwrite replaces it)")
     export_run(directory, target)
-    typer.echo(f"{target}: {target.stat().st_size} bytes")
+    size = target.stat().st_size
+    say({"file": str(target), "bytes": size}, [f"{target}: {size} bytes"], quiet=quiet, as_json=json)
 
 
 @app.command("import")
@@ -104,11 +113,14 @@ def import_(
     name: Annotated[
         str | None, typer.Option(help="Its name; missing: the one it had.", show_default=False)
     ] = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Unpack a run; an archive with anything that is no run, or with damaged weights, is refused."""
     from attn.archive import import_run
 
-    typer.echo(f"{import_run(archive, folder, name)}: imported")
+    directory = import_run(archive, folder, name)
+    say({"run": str(directory)}, [f"{directory}: imported"], quiet=quiet, as_json=json)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,24 @@
 """`attn study`: continue held-out windows of a table with every contender, and write who did how well."""
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attn.commands import source as data
-from attn.commands.output import CommandError, save_figure, save_text
+from attn.commands.complete import completer, run_names
+from attn.commands.output import (
+    CommandError,
+    JsonOption,
+    QuietOption,
+    progress_bar,
+    save_figure,
+    save_text,
+)
 
 if TYPE_CHECKING:
-    from attn.study import OnStep, Study, StudyConfig
+    from attn.study import Study, StudyConfig
 
 _PANEL = "Study"
 _SERIES = {"A": 0, "B": 1}
@@ -20,7 +26,11 @@ _SERIES = {"A": 0, "B": 1}
 
 def study(
     run: Annotated[
-        str, typer.Option(help="The run to start from: a shipped run, or a directory.")
+        str,
+        typer.Option(
+            help="The run to start from: a shipped run, or a directory.",
+            autocompletion=completer(run_names),
+        ),
     ] = "corrected",
     out: Annotated[
         Path | None,
@@ -56,6 +66,8 @@ def study(
     seed: Annotated[
         int, typer.Option(help="Seed of training, samples and intervals.", min=0, rich_help_panel=_PANEL)
     ] = 0,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Fine-tuned, zero-shot, from scratch, fitted exact GP and rules of thumb, on windows held out.
 
@@ -89,8 +101,8 @@ def study(
         num_samples=samples,
         seed=seed,
     )
-    with _progress(config) as on_step:
-        found = compare(loaded, source.table, config, on_step)
+    with progress_bar(config.num_reports, "fitting", quiet=quiet) as advance:
+        found = compare(loaded, source.table, config, advance)
     name = real_pair if csv is None else csv.stem
     out = out or Path("reports") / f"real-{name}"
     words = Words(
@@ -103,22 +115,12 @@ def study(
     save_text(out / "study.md", study_markdown(found, words))
     save_text(out / "study.json", study_json(found, words))
     save_figure(out / "forecast.png", study_figure(found))
-    _print_standings(found)
-    typer.echo(source.account())
-    typer.echo(f"{out}: written")
-
-
-@contextmanager
-def _progress(config: "StudyConfig") -> Iterator["OnStep"]:
-    """A bar where there is a terminal; what it yields moves it on by one."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console()
-    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("fitting", total=config.num_reports)
-        yield lambda done: bar.update(task, advance=1, description=done)
+    if json:
+        typer.echo((out / "study.json").read_text(encoding="utf-8"))
+    elif not quiet:
+        _print_standings(found)
+        typer.echo(source.account())
+        typer.echo(f"{out}: written")
 
 
 def _command(run: str, out: Path, request: data.Request, config: "StudyConfig") -> str:

@@ -10,7 +10,15 @@ from rich.text import Text
 
 from diagnostics.ablation.result import MEASURES, Ablation
 from diagnostics.ablation.words import ablation_in_words, figure
-from diagnostics.commands.output import SeedOption, console, plain_table, printable, progress_bar
+from diagnostics.commands.output import (
+    JsonOption,
+    QuietOption,
+    SeedOption,
+    console,
+    plain_table,
+    printable,
+    progress_bar,
+)
 from diagnostics.result import Estimate
 
 
@@ -24,6 +32,8 @@ def ablate(
     ] = 256,
     seed: SeedOption = 0,
     workers: Annotated[int, typer.Option(help="Trainings side by side, one core each.", min=1)] = 2,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Train ten variants of the historic decoder, and measure each at the boundary: 14 rows.
 
@@ -37,19 +47,26 @@ def ablate(
     from diagnostics.ablation.report import write_ablation
 
     plan = ablate.Plan(num_steps=steps, num_pairs=num_pairs, seed=seed)
-    with progress_bar(len(ablate.trainings()), "what is kept") as advance:
+    with progress_bar(len(ablate.trainings()), "what is kept", quiet=quiet) as advance:
         found = ablate.ablate(
             plan, folder, num_workers=workers, on_result=lambda result: advance(f"{result.name} done")
         )
     words = ["diagnose", "ablate", "--out", str(out), "--steps", str(steps)]
     words += ["--num-pairs", str(num_pairs), "--seed", str(seed)]
     written = write_ablation(found, out, command=shlex.join(words))
-    console().print(_table(found))
-    print()
-    for line in ablation_in_words(found):
-        print(printable(line))
-    print(written.markdown)
+    if json:
+        print(written.json.read_text(encoding="utf-8"), end="")
+    elif not quiet:
+        _print_ablation(found)
+        print(written.markdown)
     return 0
+
+
+def _print_ablation(ablation: Ablation) -> None:
+    console().print(_table(ablation))
+    print()
+    for line in ablation_in_words(ablation):
+        print(printable(line))
 
 
 def _table(ablation: Ablation) -> Table:

@@ -12,8 +12,26 @@ from rich.text import Text
 
 from attn.commands import output
 from attn.commands.complete import completer, run_names
+from attn.commands.output import JsonOption, QuietOption
 from diagnostics.checks import CHECKS
 from diagnostics.result import Status
+
+__all__ = [
+    "COLORS",
+    "SUBJECT_HELP",
+    "FailuresOption",
+    "JsonOption",
+    "PairsOption",
+    "QuietOption",
+    "SeedOption",
+    "SubjectOption",
+    "check_names",
+    "console",
+    "plain_table",
+    "printable",
+    "progress_bar",
+    "status_text",
+]
 
 SUBJECT_HELP = "the name of a shipped run, the directory of a run, or package.module:factory"
 COLORS: dict[Status, str] = {
@@ -33,7 +51,6 @@ SubjectOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but what went wrong.")]
 PairsOption = Annotated[
     Path | None,
     typer.Option(

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from diagnostics.commands.output import SUBJECT_HELP, SeedOption, printable, progress_bar
+from attn.commands.output import say
+from diagnostics.commands.output import (
+    SUBJECT_HELP,
+    JsonOption,
+    QuietOption,
+    SeedOption,
+    printable,
+    progress_bar,
+)
 from diagnostics.runner import NUM_PAIRS
 
 
@@ -19,6 +27,8 @@ def power(
     num_runs: Annotated[int, typer.Option(help="Sets of pairs for every offset.", min=1)] = 100,
     num_pairs: Annotated[int, typer.Option(help="Pairs of a set, as in check.", min=2)] = NUM_PAIRS,
     seed: SeedOption = 0,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Move a healthy subject by 0.1 to 2 standard deviations at the boundary, and count what is flagged.
 
@@ -28,14 +38,14 @@ def power(
     from diagnostics.adapters import OracleSubject, load_subject  # imports TensorFlow
     from diagnostics.ask import SubjectError
     from diagnostics.power.curve import NUM_CONTEXT, PROCESS, measure_power, num_steps
-    from diagnostics.power.report import power_in_words, write_power
+    from diagnostics.power.report import as_json, power_in_words, write_power
     from diagnostics.subject import offers
 
     healthy = OracleSubject(PROCESS) if subject is None else load_subject(subject)
     if not offers(healthy, "process"):
         raise SubjectError(f"a subject must have a process to draw pairs from; {healthy.name} has none")
     process = healthy.process  # type: ignore[attr-defined]
-    with progress_bar(num_steps(), healthy.name) as advance:
+    with progress_bar(num_steps(), healthy.name, quiet=quiet) as advance:
         found = measure_power(
             healthy,
             process,
@@ -50,7 +60,6 @@ def power(
     words += ["--num-runs", str(num_runs), "--num-pairs", str(num_pairs), "--seed", str(seed)]
     name = "the exact posterior" if subject is None else healthy.name
     written = write_power(found, out, healthy=name, command=shlex.join(words))
-    print(written.markdown)
-    for line in power_in_words(found):
-        print(printable(line))
+    lines = [str(written.markdown), *map(printable, power_in_words(found))]
+    say(as_json(found), lines, quiet=quiet, as_json=json)
     return 0

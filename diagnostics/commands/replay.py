@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from attn.commands.output import say
 from attn.files import load_pairs
 from diagnostics.checks import find_check
-from diagnostics.commands.output import FailuresOption, printable, progress_bar
+from diagnostics.commands.output import FailuresOption, JsonOption, QuietOption, printable, progress_bar
 from diagnostics.failures import DEFAULT_FOLDER, load_failure
 from diagnostics.result import Status
 from diagnostics.runner import run_checks
@@ -24,6 +25,8 @@ _ANSWERS: dict[Status, tuple[str, int]] = {
 def replay(
     failure_id: Annotated[str, typer.Argument(metavar="ID", help="As diagnose check printed it.")],
     failures: FailuresOption = DEFAULT_FOLDER,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Ask a stored failure again: the same subject, check, pairs and seed.
 
@@ -33,7 +36,7 @@ def replay(
     check = find_check(failure.check)
     from diagnostics.adapters import load_subject  # imports TensorFlow
 
-    with progress_bar(2, failure.spec) as advance:
+    with progress_bar(2, failure.spec, quiet=quiet) as advance:
         subject = load_subject(failure.spec)
         advance(failure.check)
         report = run_checks(
@@ -47,5 +50,7 @@ def replay(
         advance(failure.check)
     (result,) = report.results
     word, code = _ANSWERS[result.status]
-    print(printable(f"{word}: {check.name} of {failure.spec}: {result.detail}"))
+    found = {"verdict": word, "subject": failure.spec, "result": result.model_dump(mode="json")}
+    line = printable(f"{word}: {check.name} of {failure.spec}: {result.detail}")
+    say(found, [line], quiet=quiet, as_json=json)
     return code

@@ -3,11 +3,15 @@
 import shlex
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diagnostics.commands.output import printable, progress_bar
+from attn.commands.output import say
+from diagnostics.commands.output import JsonOption, QuietOption, printable, progress_bar
+
+if TYPE_CHECKING:
+    from diagnostics.selftest.summary import Summary
 
 NUM_HEALTHY, NUM_HEALTHY_QUICK = 300, 30
 
@@ -23,6 +27,8 @@ def selftest(
         int | None, typer.Option(help="Healthy variants; 300, or 30 with --quick.", min=0)
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes side by side.", min=1)] = 2,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Inject every fault, run the battery over each, and over healthy variants; write the kill matrix.
 
@@ -30,14 +36,14 @@ def selftest(
     else 1.
     """
     out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
-    from diagnostics.selftest.report import in_words, write_selftest
+    from diagnostics.selftest.report import as_json, write_selftest
     from diagnostics.selftest.run import plan, run_cells  # imports TensorFlow
     from diagnostics.selftest.summary import summarise
 
     started = time.perf_counter()
     count = num_healthy if num_healthy is not None else NUM_HEALTHY_QUICK if quick else NUM_HEALTHY
     cells = plan(num_healthy=count, all_severities=not quick)
-    with progress_bar(len(cells), "the catalogue") as advance:
+    with progress_bar(len(cells), "the catalogue", quiet=quiet) as advance:
         results = run_cells(
             cells,
             out / ".cells.jsonl",
@@ -46,15 +52,22 @@ def selftest(
         )
     summary = summarise(results, time.perf_counter() - started)
     words = ["diagnose", "selftest", *(["--quick"] if quick else []), "--out", str(out)]
-    print(write_selftest(summary, results, out, command=shlex.join(words)))
-    for line in in_words(summary):
-        print(printable(line))
+    written = write_selftest(summary, results, out, command=shlex.join(words))
+    say(as_json(summary), [str(written), *_in_words(summary)], quiet=quiet, as_json=json)
+    return 0 if summary.is_met else 1
+
+
+def _in_words(summary: "Summary") -> list[str]:
+    """Every figure beside its target, then what went wrong."""
+    from diagnostics.selftest.report import in_words
+
+    lines = in_words(summary)
     for alarm in summary.alarms:
-        print(printable(f"false alarm: variant {alarm.number}, {alarm.check}: {alarm.detail}"))
+        lines.append(f"false alarm: variant {alarm.number}, {alarm.check}: {alarm.detail}")
     for row in summary.faults:
         if not row.is_detected or (row.is_full and not row.is_named):
-            print(printable(f"{row.fault} at {row.severity:g}: {_said(row.is_detected, row.causes)}"))
-    return 0 if summary.is_met else 1
+            lines.append(f"{row.fault} at {row.severity:g}: {_said(row.is_detected, row.causes)}")
+    return [printable(line) for line in lines]
 
 
 def _said(is_detected: bool, causes: tuple[str, ...]) -> str:

@@ -41,8 +41,13 @@ def write_power(powers: Sequence[Power], directory: Path, *, healthy: str, comma
     return written
 
 
-def _table(powers: Sequence[Power]) -> str:
-    rows = [
+def as_json(powers: Sequence[Power]) -> dict[str, object]:
+    """The study as plain values: one row an offset or control."""
+    return {"powers": _rows(powers)}
+
+
+def _rows(powers: Sequence[Power]) -> list[dict[str, object]]:
+    return [
         {
             "subject": power.subject,
             "offset": power.size,
@@ -56,8 +61,11 @@ def _table(powers: Sequence[Power]) -> str:
         }
         for power in powers
     ]
+
+
+def _table(powers: Sequence[Power]) -> str:
     buffer = io.StringIO()
-    pd.DataFrame(rows).to_csv(buffer, index=False, float_format="%.6g", lineterminator="\n")
+    pd.DataFrame(_rows(powers)).to_csv(buffer, index=False, float_format="%.6g", lineterminator="\n")
     return buffer.getvalue()
 
 

@@ -27,7 +27,7 @@ def write_selftest(summary: Summary, results: Sequence[CellResult], directory: P
     contents = {
         "kill-matrix.png": _picture(summary),
         "kill-matrix.csv": _table(results).encode(),
-        "selftest.json": (json.dumps(_figures(summary), indent=1) + "\n").encode(),
+        "selftest.json": (json.dumps(as_json(summary), indent=1) + "\n").encode(),
         "selftest.md": _markdown(summary, command).encode(),
     }
     directory.mkdir(parents=True, exist_ok=True)
@@ -42,16 +42,8 @@ def in_words(summary: Summary) -> list[str]:
     return [_sentence(share) for share in summary.shares]
 
 
-def _sentence(share: Share) -> str:
-    low, high = share.interval
-    verdict = "met" if share.is_met else "MISSED"
-    return (
-        f"{share.name}: {share.count} of {share.total} ({share.value:.1%}, 95 % interval {low:.1%} to"
-        f" {high:.1%}; target {share.target:.0%}: {verdict})"
-    )
-
-
-def _figures(summary: Summary) -> dict[str, object]:
+def as_json(summary: Summary) -> dict[str, object]:
+    """The figures as plain values: what selftest.json holds."""
     return {
         "shares": [asdict(share) | {"interval": share.interval} for share in summary.shares],
         "faults": [
@@ -61,6 +53,15 @@ def _figures(summary: Summary) -> dict[str, object]:
         "num_healthy": summary.num_healthy,
         "seconds": round(summary.seconds),
     }
+
+
+def _sentence(share: Share) -> str:
+    low, high = share.interval
+    verdict = "met" if share.is_met else "MISSED"
+    return (
+        f"{share.name}: {share.count} of {share.total} ({share.value:.1%}, 95 % interval {low:.1%} to"
+        f" {high:.1%}; target {share.target:.0%}: {verdict})"
+    )
 
 
 def _picture(summary: Summary) -> bytes:

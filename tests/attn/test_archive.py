@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -252,6 +253,30 @@ def test_runs_delete_deletes_all_or_none(refused, attn, mine):
     code, out, _ = attn("runs", "delete", "--yes", "runs/mine", "runs/other", "runs/mine")
     assert (code, out) == (0, "runs/mine: deleted\nruns/other: deleted\n")
     assert list(mine.parent.iterdir()) == []
+
+
+def test_runs_delete_says_which_are_gone_where_one_cannot_go(attn, mine, monkeypatch):
+    shutil.copytree(mine, mine.with_name("other"))
+
+    def delete(directory):
+        if directory.name == "other":
+            raise RunError("runs/other could not be deleted: busy")
+        shutil.rmtree(directory)
+
+    monkeypatch.setattr(archive, "delete_run", delete)
+    code, out, err = attn("runs", "delete", "--yes", "runs/mine", "runs/other")
+    assert (code, out) == (2, "runs/mine: deleted\n")
+    assert "runs/other could not be deleted" in err
+
+
+def test_what_is_done_to_runs_can_be_told_to_a_program_or_to_nobody(attn, mine):
+    code, out, _ = attn("runs", "export", "runs/mine", "--json")
+    assert (code, json.loads(out)) == (0, {"file": "mine.zip", "bytes": Path("mine.zip").stat().st_size})
+    assert attn("runs", "export", "runs/mine", "--overwrite", "--quiet") == (0, "", "")
+    assert json.loads(attn("runs", "import", "mine.zip", "--name", "b", "--json")[1]) == {"run": "runs/b"}
+    assert attn("runs", "import", "mine.zip", "--name", "c", "--quiet") == (0, "", "")
+    assert json.loads(attn("runs", "delete", "--yes", "runs/b", "--json")[1]) == {"deleted": ["runs/b"]}
+    assert attn("runs", "delete", "--yes", "runs/c", "--quiet") == (0, "", "")
 
 
 def test_runs_export_and_import(attn, refused, mine, tmp_path):

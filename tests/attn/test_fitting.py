@@ -6,7 +6,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from attn.arrange import forecast
-from attn.fitting import FitError, fit, fit_best
+from attn.fitting import STARTS, FitError, fit, fit_best
 from attn.processes import PairProcess
 from attn.types import Pairs
 
@@ -65,6 +65,26 @@ def test_agrees_with_scikit_learn():
     assert (ours.amplitude * ours.process.noise_scale) ** 2 == pytest.approx(
         known["k2__noise_level"], rel=0.02
     )
+
+
+def test_free_running_stays_at_the_level_of_b_where_the_difference_varies_too():
+    """With a smooth difference alone the forecast far from the last point goes back to A."""
+    process = PairProcess(
+        shift="const_rbf", offset_scale=3.0, shift_scale=0.3, shift_length_scale=1.0, noise_scale=0.05
+    )
+    learnt = drawn(process, num_pairs=20)
+    both = fit(learnt, replace(STARTS[1], shift="const_rbf"))
+    alone = fit(learnt, replace(STARTS[1], shift="rbf"))
+    assert both.log_density > alone.log_density
+    batch = forecast(drawn(process, num_pairs=40, seed=4), 6, np.random.default_rng(0))
+    late = np.flatnonzero(batch.is_target[0])[-5:]
+    exact = process.forecast(batch).mean[:, late]
+
+    def distance(fitted):
+        return np.sqrt(np.mean((fitted.forecast(batch).mean[:, late] - exact) ** 2))
+
+    assert distance(both) < 0.1
+    assert distance(alone) > 1.0
 
 
 def test_padding_counts_for_nothing():

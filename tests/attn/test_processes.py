@@ -12,7 +12,7 @@ from attn.arrange import forecast
 from attn.processes import JITTER, PRESETS, PairProcess, named_process
 from attn.types import Batch
 
-SHIFTS = ["none", "const", "rbf"]
+SHIFTS = ["none", "const", "rbf", "const_rbf"]
 KERNELS = ["rbf", "periodic", "matern"]
 every_kernel = pytest.mark.parametrize("kernel", KERNELS)
 every_shift = pytest.mark.parametrize("shift", SHIFTS)
@@ -58,10 +58,12 @@ def sklearn_kernel(process):
         "matern": Matern(process.length_scale, nu=2.5),
     }[process.kernel]
     variance = ConstantKernel(process.shift_scale**2)
+    draw = variance * OfX(RBF(process.shift_length_scale)) * SameSeries(only=1)
     shift = {
         "none": ConstantKernel(1e-300),
         "const": variance * SameSeries(),
-        "rbf": variance * OfX(RBF(process.shift_length_scale)) * SameSeries(only=1),
+        "rbf": draw,
+        "const_rbf": draw + ConstantKernel(process.offset_scale**2) * SameSeries(),
     }[process.shift]
     return OfX(latent) + shift
 
@@ -368,7 +370,7 @@ class TestRules:
         ("changes", "sentence"),
         [
             ({"kernel": "cosine"}, "kernel must be one of rbf, periodic, matern; got 'cosine'"),
-            ({"shift": "linear"}, "shift must be one of none, const, rbf; got 'linear'"),
+            ({"shift": "linear"}, "shift must be one of none, const, rbf, const_rbf; got 'linear'"),
             ({"label": "name"}, "label must be one of random, rank; got 'name'"),
             ({"length_scale": 0.0}, "length_scale must be finite and above 0; got 0.0"),
             ({"period": -1.0}, "period must be finite and above 0; got -1.0"),

@@ -1,6 +1,8 @@
 """`attn project` from the command line."""
 
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +44,14 @@ def test_a_layer_is_written_beside_the_scalars_of_its_run(project, trained):
     )
     assert len((board / "projector/table.rows.tsv").read_text().splitlines()) == 1 + 20
     assert "projector/table.rows.tsv" in (board / "projector_config.pbtxt").read_text()
+
+
+def test_a_projection_can_be_told_to_a_program_or_to_nobody(project, trained):
+    code, out, _ = project("--run", trained, "--layer", "table", "--json")
+    said = json.loads(out)
+    assert (code, said["num_rows"], said["num_columns"]) == (0, 20, 4)
+    assert Path(said["file"]) == trained / "tensorboard/projector/table.vectors.tsv"
+    assert project("--run", trained, "--layer", "table", "--quiet") == (0, "", "")
 
 
 def test_a_shipped_run_is_not_written_to(project, tmp_path):

@@ -25,6 +25,8 @@ def test_a_check_is_interrupted_with_a_sentence(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a shell starts what runs in its background deaf to Ctrl-C, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout.readline() == "checking\n"
     process.send_signal(signal.SIGINT)

@@ -92,6 +92,18 @@ def test_a_failure_is_replayed_until_it_is_fixed(capsys):
     assert capsys.readouterr().out.startswith("FIXED: history_labels_matter of replay_subjects:mendable: ")
 
 
+def test_a_replay_can_be_read_by_a_program_or_keep_silent(capsys):
+    check()
+    (failure,) = stored()
+    capsys.readouterr()
+    assert main(["replay", failure, "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert (said["verdict"], said["subject"]) == ("STILL FAILING", "replay_subjects:mendable")
+    assert (said["result"]["check"], said["result"]["status"]) == ("history_labels_matter", "failed")
+    assert main(["replay", failure, "--quiet"]) == 1
+    assert capsys.readouterr().out == ""
+
+
 def test_a_replay_asks_with_the_same_pairs_and_seed(capsys):
     assert check("--json") == 1
     said = json.loads(capsys.readouterr().out)

@@ -242,6 +242,10 @@ def test_the_command_writes_the_report_and_prints_the_table(tmp_path, capsys, mo
     shown = capsys.readouterr().out
     assert "0.28..0.32" in shown
     assert "each of two causes suffices" in shown
+    assert main(["ablate", "--out", str(out), "--json"]) == 0
+    assert capsys.readouterr().out == (out / "ablation.json").read_text()
+    assert main(["ablate", "--out", str(out), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
 
 
 def test_what_goes_wrong_is_said_in_one_sentence(tmp_path, capsys, monkeypatch):

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -121,10 +123,16 @@ def test_a_study_is_written_as_csv_markdown_and_png(tmp_path):
     assert written.picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_command_writes_the_study(tmp_path, capsys):
-    code = main(["power", "--out", str(tmp_path / "p"), "--num-runs", "1", "--num-pairs", "8"])
-    assert code == 0
+def test_the_command_writes_the_study(tmp_path, capsys, monkeypatch):
+    ask = ["power", "--out", str(tmp_path / "p"), "--num-runs", "1", "--num-pairs", "8"]
+    assert main(ask) == 0
     assert "not to be flagged" in capsys.readouterr().out
+    monkeypatch.setattr(curve, "measure_power", lambda *_, **__: (made(0.5, 20),))
+    assert main([*ask, "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main([*ask, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["powers"]
+    assert (row["offset"], row["runs"], row["flagged"], row["share"]) == (0.5, 20, 20, 1.0)
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == ["power.csv", "power.md", "power.png"]
 
 

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from diagnostics.checks import CHECKS
+from diagnostics.cli import main
 from diagnostics.faults import CATALOGUE
+from diagnostics.selftest import run
 from diagnostics.selftest.healthy import KINDS, healthy_variant
 from diagnostics.selftest.report import in_words, write_selftest
 from diagnostics.selftest.run import Cell, CellResult, plan, run_cell
@@ -69,6 +71,19 @@ def test_the_report_is_written_and_says_what_was_missed(tmp_path):
     assert (path.parent / "kill-matrix.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((path.parent / "selftest.json").read_text())["num_healthy"] == 2
     assert len(in_words(summary)) == 6
+
+
+def test_the_command_prints_words_or_json_or_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run, "run_cells", lambda *_, **__: RESULTS)
+    ask = ["selftest", "--out", str(tmp_path / "s")]
+    assert main(ask) == 1
+    said = capsys.readouterr().out
+    assert "false alarm: variant 1, no_drift_later: it is broken." in said
+    assert "label_only_in_query at 1: not detected" in said
+    assert main([*ask, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "s/selftest.json").read_text())
+    assert main([*ask, "--quiet"]) == 1
+    assert capsys.readouterr().out == ""
 
 
 def test_the_plan_holds_every_fault_every_size_and_the_variants():
