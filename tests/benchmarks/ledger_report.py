@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from attn.files import write_whole
 from tests.benchmarks.ledger import Ledger, Ratio
@@ -154,8 +155,9 @@ def _plot_trainings(ledger: Ledger) -> bytes:
         axes.errorbar(seconds, gaps, yerr=[below, above], label=model, **how)
     axes.set(xscale="log", yscale="log", xlabel="seconds of training on this machine")
     for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     axes.set(ylabel="nats per target above the exact GP", title="Gap against training time")
     return _png(figure)
 
