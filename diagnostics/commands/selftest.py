@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from diagnostics.commands.output import printable, progress_bar
+from diagnostics.commands.output import SchedulerOption, WorkersOption, printable, progress_bar, workers_of
 
 NUM_HEALTHY, NUM_HEALTHY_QUICK = 300, 30
 
@@ -22,13 +22,15 @@ def selftest(
     num_healthy: Annotated[
         int | None, typer.Option(help="Healthy variants; 300, or 30 with --quick.", min=0)
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes side by side.", min=1)] = 2,
+    workers: WorkersOption = 2,
+    scheduler: SchedulerOption = None,
 ) -> int:
     """Inject every fault, run the battery over each, and over healthy variants; write the kill matrix.
 
     What was finished before an interruption is taken up.  Exit code 0 when every figure reaches its target,
     else 1.
     """
+    by = workers_of(workers, scheduler)
     out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     from diagnostics.selftest.report import in_words, write_selftest
     from diagnostics.selftest.run import plan, run_cells  # imports TensorFlow
@@ -41,7 +43,7 @@ def selftest(
         results = run_cells(
             cells,
             out / ".cells.jsonl",
-            num_workers=workers,
+            workers=by,
             on_result=lambda result: advance(result.cell.key),
         )
     summary = summarise(results, time.perf_counter() - started)
