@@ -1,11 +1,12 @@
 """Cells on the workers of a dask scheduler.
 
-A worker lets a process of `process.py` do the cell, one for each of its threads: faults replace functions of a
+A worker lets a process of `process.py` do a cell, one for each of its threads: faults replace functions of a
 whole process, an alarm acts in its main thread only, and what TensorFlow keeps goes with it.  A cell that
 ends its process leaves the worker alive.
 """
 
 import logging
+import re
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import CancelledError
@@ -25,11 +26,20 @@ SECONDS_TO_CONNECT = 10
 SECONDS_WITHOUT_WORKER = 30.0
 
 
+_ADDRESS = re.compile(r"(tcp|tls)://\S+:\d+")
+
+
 @dataclass(frozen=True)
 class ClusterWorkers:
     """The workers of the scheduler at `address`; the cells of a worker that is lost go to another."""
 
     address: str
+
+    def __post_init__(self) -> None:
+        if not _ADDRESS.fullmatch(self.address):
+            raise ValueError(
+                f"the address of a scheduler must be such as tcp://127.0.0.1:8786; got {self.address[:200]!r}"
+            )
 
     def do(
         self, work: Callable[[Cell], Result], cells: Mapping[str, Cell]
@@ -46,7 +56,8 @@ class ClusterWorkers:
             try:
                 yield from _Tasks(client, processes.name, work, cells).results()
             finally:
-                client.unregister_worker_plugin(processes.name)
+                if client.status == "running":
+                    client.unregister_worker_plugin(processes.name)
 
 
 class CellProcesses(WorkerPlugin):
@@ -81,7 +92,7 @@ class CellProcesses(WorkerPlugin):
             return process.receive()
         finally:
             self._busy.remove(process)
-            if process.is_worn or self._is_over:
+            if process.is_spent or self._is_over:
                 process.end()
             else:
                 self._idle.append(process)
@@ -100,9 +111,9 @@ def _connected(address: str) -> Iterator[Client]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=SECONDS_TO_CONNECT)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise ConnectionError(
-            f"a scheduler of dask must answer at the address that is given; none did at {address!r}"
+            f"a scheduler of dask must answer at the address that is given; none did at {address}"
         ) from error
     with client:
         yield client
@@ -119,7 +130,7 @@ class _Tasks(Generic[Cell, Result]):
         self._work = work
         self._cells = cells
         self._attempts = Attempts()
-        self._keys: "dict[Future[Any], str]" = {}  # by task the key of its cell
+        self._keys: dict[Future[Any], str] = {}  # by task the key of its cell
 
     def results(self) -> Iterator[tuple[str, Result | Lost]]:
         """Every cell as its task is done; tasks that are left when this is closed are cancelled."""

@@ -76,7 +76,7 @@ class _Crew(Generic[Cell, Result]):
             yield key, result
 
     def _give_next(self, process: Process) -> None:
-        if self._waiting and not process.is_worn:
+        if self._waiting and not process.is_spent:
             key = self._doing[process] = self._waiting.popleft()
             process.begin(self._work, self._cells[key])
         else:

@@ -64,9 +64,9 @@ class Process:
         return self._num_begun == 0
 
     @property
-    def is_worn(self) -> bool:
-        """Whether it has done as much as it should."""
-        return self._num_begun >= CELLS_OF_A_PROCESS
+    def is_spent(self) -> bool:
+        """Whether it has ended, or has done as much as it should."""
+        return self.connection.closed or self._num_begun >= CELLS_OF_A_PROCESS
 
     def begin(self, work: Callable[[Any], Any], cell: Any) -> None:
         """Let it do `work` on `cell`; where it has ended meanwhile, `receive` says so."""

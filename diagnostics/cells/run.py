@@ -62,9 +62,9 @@ def finish_cells(
 
 def _in_words(lost: Mapping[str, Lost]) -> str:
     key, found = next(iter(lost.items()))
-    others = f" ({len(lost)} cells so)" if len(lost) > 1 else ""
+    others = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
     return (
-        f"every cell must come to its end; {key} did not: {found.why}{others}; the same command tries again"
+        f"every cell must come to its end; {key} did not{others}: {found.why} (the same command tries again)"
     )
 
 

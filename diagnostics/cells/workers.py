@@ -26,7 +26,7 @@ class Workers(Protocol):
     def do(
         self, work: Callable[[Cell], Result], cells: Mapping[str, Cell]
     ) -> Generator[tuple[str, Result | Lost], None, None]:
-        """Do `work` on every cell; each key comes back once, as its cell is done, whatever is ended meanwhile.
+        """Do `work` on every cell; each key comes back once, as its cell is done, whatever ends meanwhile.
 
         work    a function of a module that the processes can import; what it raises is raised here
         cells   by a key each

@@ -51,7 +51,7 @@ SchedulerOption = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Scheduler of dask whose workers do the work, such as tcp://127.0.0.1:8786; default: this machine.",
+        help="Scheduler of dask whose workers do it, such as tcp://127.0.0.1:8786; default: this machine.",
     ),
 ]
 FailuresOption = Annotated[Path, typer.Option(help="Folder of the stored failures.")]
