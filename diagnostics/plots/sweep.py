@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
-from diagnostics.plots.style import BLUE, GREY, PANEL, label_of
+from diagnostics.plots.style import BLACK, BLUE, PANEL, label_of
 from diagnostics.sweep.result import Sweep
 
 _COLORS = LinearSegmentedColormap.from_list("share", ["white", BLUE]).with_extremes(bad=PANEL)
@@ -26,7 +26,7 @@ def draw_sweep(ax: Axes, sweep: Sweep) -> Axes:
         for column, check in enumerate(sweep.checks)
         if counts[name, check].num_answered < counts[name, check].num_seeds
     ]
-    ax.plot(*np.array(missing).reshape(-1, 2).T, ls="", marker="x", color=GREY, ms=4, mew=1.2)
+    ax.plot(*np.array(missing).reshape(-1, 2).T, ls="", marker="x", color=BLACK, ms=4, mew=1.2)
     ax.set_xticks(range(len(sweep.checks)), sweep.checks, rotation=90, fontsize=7)
     ax.set_yticks(range(len(sweep.subjects)), [label_of(name) for name in sweep.subjects], fontsize=7)
     ax.set_xticks(np.arange(-0.5, len(sweep.checks)), minor=True)
@@ -35,5 +35,5 @@ def draw_sweep(ax: Axes, sweep: Sweep) -> Axes:
     ax.grid(which="minor", color="0.85", linewidth=0.5)
     ax.tick_params(which="both", length=0)
     ax.set_xlabel("check" + (" (x: without an answer under some seed)" if missing else ""))
-    ax.figure.colorbar(image, ax=ax, label=f"share of {len(sweep.seeds)} seeds", shrink=0.9)
+    ax.figure.colorbar(image, ax=ax, label=f"failed, share of {len(sweep.seeds)} seeds", shrink=0.9)
     return ax

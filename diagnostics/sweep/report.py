@@ -66,11 +66,13 @@ def sweep_in_words(sweep: Sweep) -> list[str]:
 def _sentence(sweep: Sweep, name: str, counts: list[Count]) -> str:
     num_always = sum(count.num_failed == len(sweep.seeds) for count in counts)
     num_ever = sum(count.num_failed > 0 for count in counts)
-    num_seeds = f"all {len(sweep.seeds)} seeds" if len(sweep.seeds) > 1 else f"seed {sweep.seeds[0]}"
-    said = [f"{num_always} of {len(counts)} checks fail under {num_seeds}"]
+    num_open = sum(count.num_answered < count.num_seeds for count in counts)
+    seeds = f"all {len(sweep.seeds)} seeds" if len(sweep.seeds) > 1 else f"seed {sweep.seeds[0]}"
+    if not num_ever + num_open:
+        return f"{name}: {len(counts)} of {len(counts)} checks pass under {seeds}."
+    said = [f"{num_always} of {len(counts)} checks fail under {seeds}"]
     if num_ever > num_always:
         said.append(f"{num_ever - num_always} under some")
-    num_open = sum(count.num_answered < count.num_seeds for count in counts)
     if num_open:
         said.append(f"{num_open} lack an answer")
     causes = first_causes(sweep, name)
