@@ -18,7 +18,7 @@ from distributed import Client, Future, KilledWorker, Worker, WorkerPlugin, get_
 from distributed.client import FIRST_COMPLETED
 
 from diagnostics.cells.code import fingerprint
-from diagnostics.cells.process import EndedError, Process
+from diagnostics.cells.process import EndedError, OtherCodeError, Process, pack, unpack
 from diagnostics.cells.workers import Attempts, Cell, Lost, Result
 
 SECONDS_TO_CONNECT = 10
@@ -52,7 +52,10 @@ class ClusterWorkers:
             return
         with _connected(self.address) as client:
             processes = CellProcesses(f"cells-{uuid.uuid4().hex}", fingerprint())
-            client.register_plugin(processes, name=processes.name)
+            try:
+                client.register_plugin(processes, name=processes.name)
+            except ImportError as error:
+                raise _without_package(error) from error
             try:
                 yield from _Tasks(client, processes.name, work, cells).results()
             finally:
@@ -81,15 +84,15 @@ class CellProcesses(WorkerPlugin):
         while self._idle:
             self._idle.pop().end()
 
-    def do(self, work: Callable[[Any], Any], cell: Any) -> Any:
-        """The result of a cell; raises what the work raises, or EndedError."""
+    def do(self, order: bytes) -> bytes:
+        """The answer to what `pack` has packed; raises EndedError, or OtherCodeError."""
         process = self._idle.pop() if self._idle else Process(self.code)
         self._busy.add(process)
         try:
             if process.is_new:
-                process.receive()
-            process.begin(work, cell)
-            return process.receive()
+                unpack(process.answer())
+            process.begin(order)
+            return process.answer()
         finally:
             self._busy.remove(process)
             if process.is_spent or self._is_over:
@@ -98,17 +101,18 @@ class CellProcesses(WorkerPlugin):
                 self._idle.append(process)
 
 
-def _do(name: str, work: Callable[[Any], Any], cell: Any) -> Any:
+def _do(name: str, order: bytes) -> bytes:
     """What dask runs, in a thread of the worker."""
     processes = get_worker().plugins[name]
     assert isinstance(processes, CellProcesses)
-    return processes.do(work, cell)
+    return processes.do(order)
 
 
 @contextmanager
 def _connected(address: str) -> Iterator[Client]:
     """A client of the scheduler, with what it logs of lost connections left to the errors raised here."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=SECONDS_TO_CONNECT)
     except OSError as error:
@@ -148,7 +152,7 @@ class _Tasks(Generic[Cell, Result]):
 
     def _submit(self, key: str) -> None:
         task = self._client.submit(
-            _do, self._name, self._work, self._cells[key], key=f"{self._name}-{uuid.uuid4().hex}", pure=False
+            _do, self._name, pack(self._work, self._cells[key]), key=f"{self._name}-{uuid.uuid4().hex}"
         )
         self._keys[task] = key
 
@@ -176,7 +180,7 @@ class _Tasks(Generic[Cell, Result]):
     def _outcome(self, task: "Future[Any]", key: str) -> Result | Lost | None:
         """What came of a task; None where it is tried again."""
         try:
-            result: Result = task.result()
+            answer = task.result()
         except KilledWorker as error:  # dask has tried it on so many workers
             return Lost(f"{error.allowed_failures + 1} workers ended while they did it")
         except EndedError as error:
@@ -186,7 +190,16 @@ class _Tasks(Generic[Cell, Result]):
             return lost
         except CancelledError as error:
             raise _connection_lost() from error
+        except RuntimeError as error:  # what dask makes of a task that the scheduler cannot read
+            if not isinstance(error.__cause__, ImportError):
+                raise
+            raise _without_package(error.__cause__) from error
+        result: Result = unpack(answer)
         return result
+
+
+def _without_package(error: ImportError) -> OtherCodeError:
+    return OtherCodeError(f"a scheduler and its workers must have the package of the command; got {error}")
 
 
 def _connection_lost() -> ConnectionError:

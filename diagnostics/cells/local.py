@@ -7,7 +7,7 @@ from multiprocessing.connection import wait
 from typing import Generic
 
 from diagnostics.cells.code import fingerprint
-from diagnostics.cells.process import EndedError, Process
+from diagnostics.cells.process import EndedError, Process, pack, unpack
 from diagnostics.cells.workers import ATTEMPTS, Attempts, Cell, Lost, Result
 
 
@@ -63,7 +63,7 @@ class _Crew(Generic[Cell, Result]):
         """What the process has to say, if it is the end of a cell; then it gets the next one."""
         key = self._doing[process]
         try:
-            result = process.receive()
+            result = unpack(process.answer())
         except EndedError as error:
             del self._doing[process]
             lost = self._count_end(key, str(error))
@@ -78,7 +78,7 @@ class _Crew(Generic[Cell, Result]):
     def _give_next(self, process: Process) -> None:
         if self._waiting and not process.is_spent:
             key = self._doing[process] = self._waiting.popleft()
-            process.begin(self._work, self._cells[key])
+            process.begin(pack(self._work, self._cells[key]))
         else:
             del self._doing[process]
             process.end()

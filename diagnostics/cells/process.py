@@ -14,12 +14,14 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
 from attn.quiet import silence_tensorflow
 from diagnostics.cells.code import fingerprint
+from diagnostics.cells.workers import Cell
 
 # TensorFlow keeps what it traced, about 80 MB a model: a process is renewed before that is more than 3 GB.
 # To start one takes about as long as a cell.
@@ -40,7 +42,7 @@ class OtherCodeError(ValueError):
 
 
 class Process:
-    """The parent's side; the first that it says is None, once it is ready.
+    """The parent's side; its first answer is None, once it is ready.
 
     code   the fingerprint that the code of the process must have
     """
@@ -68,21 +70,18 @@ class Process:
         """Whether it has ended, or has done as much as it should."""
         return self.connection.closed or self._num_begun >= CELLS_OF_A_PROCESS
 
-    def begin(self, work: Callable[[Any], Any], cell: Any) -> None:
-        """Let it do `work` on `cell`; where it has ended meanwhile, `receive` says so."""
+    def begin(self, order: bytes) -> None:
+        """Let it do what `pack` has packed; where it has ended meanwhile, `answer` says so."""
         self._num_begun += 1
         with suppress(ConnectionError):
-            self.connection.send_bytes(pickle.dumps((work, cell)))
+            self.connection.send_bytes(order)
 
-    def receive(self) -> Any:
-        """Wait for what it says next; raises what the work raised, OtherCodeError, or EndedError."""
+    def answer(self) -> bytes:
+        """Wait for what it says next, to be unpacked; raises EndedError."""
         try:
-            result, error = pickle.loads(self.connection.recv_bytes())
+            return self.connection.recv_bytes()
         except (EOFError, ConnectionError):
             raise EndedError(self._how_it_ended()) from None
-        if error is not None:
-            raise error
-        return result
 
     def kill(self) -> None:
         """End it, whatever it does; who waits for it in `receive` is told."""
@@ -104,20 +103,32 @@ class Process:
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
+def pack(work: Callable[[Cell], Any], cell: Cell) -> bytes:
+    """An order: whoever passes it on need not import what it is about."""
+    return pickle.dumps((work, cell))
+
+
+def unpack(answer: bytes) -> Any:
+    """The result; raises what the work raised, or OtherCodeError."""
+    result, error = pickle.loads(answer)
+    if error is not None:
+        raise error
+    return result
+
+
 def serve() -> None:
     """What the process does: it gets ready, then one cell after the other, until the pipe is closed."""
     connection, code = Connection(int(sys.argv[1])), sys.argv[2]
     _end_with_parent()
     silence_tensorflow()
     with suppress(EOFError, ConnectionError):
-        connection.send_bytes(_answer(lambda: _require_same_code(code)))
+        connection.send_bytes(_answer(partial(_require_same_code, code)))
         while True:
-            message = connection.recv_bytes()
-            connection.send_bytes(_answer(lambda: _do(message)))  # noqa: B023
+            connection.send_bytes(_answer(partial(_do, connection.recv_bytes())))
 
 
-def _do(message: bytes) -> Any:
-    work, cell = pickle.loads(message)
+def _do(order: bytes) -> Any:
+    work, cell = pickle.loads(order)
     return work(cell)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from diagnostics.cells import process as process_module
 from diagnostics.cells.local import LocalWorkers
-from diagnostics.cells.process import OtherCodeError, Process
+from diagnostics.cells.process import OtherCodeError, Process, unpack
 from diagnostics.cells.workers import Lost
 from tests.diagnostics.cells import pieces
 
@@ -66,7 +66,7 @@ def test_processes_that_never_get_ready_are_said_in_a_sentence(monkeypatch):
 def test_a_process_of_other_code_is_refused():
     process = Process("other")
     with pytest.raises(OtherCodeError, match="must be that of the command, other; got"):
-        process.receive()
+        unpack(process.answer())
     process.end()
 
 
@@ -84,12 +84,12 @@ def is_alive(pid):
 def test_processes_end_with_the_caller(tmp_path):
     code = """
 import sys
-from diagnostics.cells.process import Process
+from diagnostics.cells.process import Process, pack
 from tests.diagnostics.cells import pieces
 import diagnostics.cells.code as code
 process = Process(code.fingerprint())
-process.receive()
-process.begin(pieces.waited, 60)
+process.answer()
+process.begin(pack(pieces.waited, 60))
 print(process._process.pid, flush=True)
 sys.stdin.read()
 """
