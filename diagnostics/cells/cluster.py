@@ -24,8 +24,6 @@ from diagnostics.cells.workers import Attempts, Cell, Lost, Result
 SECONDS_TO_CONNECT = 10
 # After so long without any worker nobody is about to start one.
 SECONDS_WITHOUT_WORKER = 30.0
-
-
 _ADDRESS = re.compile(r"(tcp|tls)://\S+:\d+")
 
 
@@ -54,12 +52,14 @@ class ClusterWorkers:
             processes = CellProcesses(f"cells-{uuid.uuid4().hex}", fingerprint())
             try:
                 client.register_plugin(processes, name=processes.name)
-            except ImportError as error:
+            except OSError:
+                raise
+            except Exception as error:  # what a worker raises comes back as whatever the scheduler can read
                 raise _without_package(error) from error
             try:
                 yield from _Tasks(client, processes.name, work, cells).results()
             finally:
-                if client.status == "running":
+                if client.status == "running":  # else nobody is there who could be told
                     client.unregister_worker_plugin(processes.name)
 
 
@@ -198,8 +198,10 @@ class _Tasks(Generic[Cell, Result]):
         return result
 
 
-def _without_package(error: ImportError) -> OtherCodeError:
-    return OtherCodeError(f"a scheduler and its workers must have the package of the command; got {error}")
+def _without_package(error: BaseException) -> OtherCodeError:
+    return OtherCodeError(
+        f"a scheduler and its workers must have the package of the command; one has not: {error}"
+    )
 
 
 def _connection_lost() -> ConnectionError:

@@ -84,7 +84,7 @@ class Process:
             raise EndedError(self._how_it_ended()) from None
 
     def kill(self) -> None:
-        """End it, whatever it does; who waits for it in `receive` is told."""
+        """End it, whatever it does; who waits in `answer` is told."""
         self._process.kill()
 
     def end(self) -> None:
