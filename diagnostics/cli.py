@@ -1,5 +1,5 @@
-"""The command `diagnose`: check, replay, report, power, selftest, ablate, baseline, compare, list, explain,
-schema.
+"""The command `diagnose`: check, replay, report, sweep, power, selftest, ablate, baseline, compare, list,
+explain, schema.
 
 A user's mistake is one sentence on stderr and exit code 2.  What is heavy to import is imported by the
 command that needs it, so that `diagnose --help` answers at once.
@@ -23,6 +23,7 @@ from diagnostics.commands.replay import replay
 from diagnostics.commands.report import report
 from diagnostics.commands.schema import schema
 from diagnostics.commands.selftest import selftest
+from diagnostics.commands.sweep import sweep
 
 INTERRUPTED = 130
 
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "check": check,
     "replay": replay,
     "report": report,
+    "sweep": sweep,
     "power": power,
     "selftest": selftest,
     "ablate": ablate,

@@ -13,6 +13,7 @@ from pydantic_core.core_schema import FloatSchema
 from diagnostics.regression import changes
 from diagnostics.regression.changes import Comparison
 from diagnostics.result import SCHEMA_VERSION, Report
+from diagnostics.sweep.result import Sweep
 
 FILE_VERSION = 1
 
@@ -38,13 +39,14 @@ class ReportFile(BaseModel):
         return found
 
 
-# report: report.json of `diagnose report`; check and compare: what `--json` of these commands prints
-Kind = Literal["report", "check", "compare"]
+# report and sweep: report.json and sweep.json of these commands; check and compare: what `--json` prints
+Kind = Literal["report", "check", "compare", "sweep"]
 
 _FORMS: dict[Kind, tuple[type[BaseModel], str]] = {
     "report": (ReportFile, f"{FILE_VERSION}.{SCHEMA_VERSION}"),
     "check": (Report, f"{SCHEMA_VERSION}"),
     "compare": (Comparison, f"{changes.SCHEMA_VERSION}"),
+    "sweep": (Sweep, "1"),
 }
 
 

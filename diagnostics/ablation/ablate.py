@@ -8,8 +8,10 @@ historic decoder off, one at a time.  All rows are asked about the same held-out
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -21,7 +23,9 @@ from attn.trainer import TrainConfig
 from attn.types import Floats
 from diagnostics.ablation.result import HALF_HALF, MEASURES, SHUFFLE, Ablation, AblationRow
 from diagnostics.adapters import TrainedSubject
-from diagnostics.cells import ATTN, fingerprint, run_in_processes
+from diagnostics.cells.code import ATTN, fingerprint
+from diagnostics.cells.run import finish_cells
+from diagnostics.cells.workers import Workers
 from diagnostics.check import build_scenario
 from diagnostics.measures import Statistic
 from diagnostics.measuring import LATER_TARGET, measure
@@ -94,7 +98,10 @@ def _without(model: HistoricConfig, trait: str) -> HistoricConfig:
 
 @dataclass(frozen=True)
 class Cell:
-    """One training with all that its process must know; its run is kept in `runs`."""
+    """One training with all that its process must know.
+
+    runs   where its run is kept; a worker elsewhere that does not see this folder keeps no run
+    """
 
     training: Training
     plan: Plan
@@ -132,18 +139,16 @@ def ablate(
     plan: Plan,
     folder: Path,
     *,
-    num_workers: int,
+    workers: Workers,
     on_result: Callable[[CellResult], None] = lambda result: None,
 ) -> Ablation:
-    """Train and measure all rows, `num_workers` at a time; `folder` keeps what is done and must exist.
+    """Let `workers` train and measure all rows; `folder` keeps what is done and must exist.
 
     Raises RunError where a training or the disk fails.
     """
-    cells = {_key(t, plan): Cell(t, plan, folder) for t in trainings()}
+    cells = {_key(t, plan): Cell(t, plan, folder.resolve()) for t in trainings()}
     store = folder / "cells.jsonl"
-    results = run_in_processes(
-        run_cell, cells, store, CellResult, num_workers=num_workers, on_result=on_result
-    )
+    results = finish_cells(run_cell, cells, store, CellResult, workers=workers, on_result=on_result)
     return assemble(plan, trainings(), {result.name: result for result in results})
 
 
@@ -154,12 +159,13 @@ def _key(training: Training, plan: Plan) -> str:
 def run_cell(cell: Cell) -> CellResult:
     """Train, or take up the run that is there, and measure it under every head count."""
     started = time.perf_counter()
-    run = _trained(cell)
-    measures = {heads: _measured(run, heads, cell.plan) for heads in cell.training.restored_heads}
+    with nullcontext(cell.runs) if cell.runs.is_dir() else TemporaryDirectory() as runs:
+        run = _trained(cell, Path(runs))
+        measures = {heads: _measured(run, heads, cell.plan) for heads in cell.training.restored_heads}
     return CellResult(cell.training.name, measures, time.perf_counter() - started)
 
 
-def _trained(cell: Cell) -> Run:
+def _trained(cell: Cell, runs: Path) -> Run:
     plan = cell.plan
     # half of the original's batch, at twice the rate: with 3000 steps all ten take less than 10 minutes
     config = TrainConfig(
@@ -176,7 +182,7 @@ def _trained(cell: Cell) -> Run:
     # the name holds all that the weights depend on: a run of other code is not taken up
     parts = (fingerprint(ATTN), cell.training.model, config, plan.process)
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
-    directory = cell.runs / f"{cell.training.name}-{digest}"
+    directory = runs / f"{cell.training.name}-{digest}"
     return train(directory, cell.training.model, config, plan.process, resume=directory.exists())
 
 

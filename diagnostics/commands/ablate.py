@@ -13,11 +13,14 @@ from diagnostics.ablation.words import ablation_in_words, figure
 from diagnostics.commands.output import (
     JsonOption,
     QuietOption,
+    SchedulerOption,
     SeedOption,
+    WorkersOption,
     console,
     plain_table,
     printable,
     progress_bar,
+    workers_of,
 )
 from diagnostics.result import Estimate
 
@@ -31,7 +34,8 @@ def ablate(
         int, typer.Option(help="Held-out pairs that every row is asked about.", min=2)
     ] = 256,
     seed: SeedOption = 0,
-    workers: Annotated[int, typer.Option(help="Trainings side by side, one core each.", min=1)] = 2,
+    workers: WorkersOption = 2,
+    scheduler: SchedulerOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
@@ -39,8 +43,10 @@ def ablate(
 
     Labels in queries and keys x order of training x heads when restored, and six other traits off one at a
     time.  Writes ablation.md, .csv, .json and .png.  Finished trainings are kept in the folder .runs there:
-    the same command goes on where it was stopped.  Exit code 0 when all was written, whatever was found.
+    the same command goes on where it was stopped.  Workers of a scheduler keep theirs there if they see the
+    folder, else none.  Exit code 0 when all was written, whatever was found.
     """
+    by = workers_of(workers, scheduler)
     folder = out / ".runs"
     folder.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     from diagnostics.ablation import ablate  # imports TensorFlow
@@ -49,7 +55,7 @@ def ablate(
     plan = ablate.Plan(num_steps=steps, num_pairs=num_pairs, seed=seed)
     with progress_bar(len(ablate.trainings()), "what is kept", quiet=quiet) as advance:
         found = ablate.ablate(
-            plan, folder, num_workers=workers, on_result=lambda result: advance(f"{result.name} done")
+            plan, folder, workers=by, on_result=lambda result: advance(f"{result.name} done")
         )
     words = ["diagnose", "ablate", "--out", str(out), "--steps", str(steps)]
     words += ["--num-pairs", str(num_pairs), "--seed", str(seed)]

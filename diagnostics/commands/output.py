@@ -13,6 +13,8 @@ from rich.text import Text
 from attn.commands import output
 from attn.commands.complete import completer, run_names
 from attn.commands.output import JsonOption, QuietOption
+from diagnostics.cells.local import LocalWorkers
+from diagnostics.cells.workers import Workers
 from diagnostics.checks import CHECKS
 from diagnostics.result import Status
 
@@ -23,14 +25,17 @@ __all__ = [
     "JsonOption",
     "PairsOption",
     "QuietOption",
+    "SchedulerOption",
     "SeedOption",
     "SubjectOption",
+    "WorkersOption",
     "check_names",
     "console",
     "plain_table",
     "printable",
     "progress_bar",
     "status_text",
+    "workers_of",
 ]
 
 SUBJECT_HELP = "the name of a shipped run, the directory of a run, or package.module:factory"
@@ -59,7 +64,36 @@ PairsOption = Annotated[
         help="npz file of pairs (attn.files.save_pairs) to ask about; default: the subject's own process.",
     ),
 ]
+WorkersOption = Annotated[
+    int, typer.Option(help="Processes of one thread side by side, where no scheduler is given.", min=1)
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Scheduler of dask whose workers do it, such as tcp://127.0.0.1:8786; default: this machine.",
+    ),
+]
 FailuresOption = Annotated[Path, typer.Option(help="Folder of the stored failures.")]
+
+
+def workers_of(num_processes: int, scheduler: str | None) -> Workers:
+    """What does the work: the workers of the scheduler at that address, or processes of this machine.
+
+    Raises CommandError where the package that speaks to a scheduler is missing.
+    """
+    if scheduler is None:
+        return LocalWorkers(num_processes)
+    try:
+        from diagnostics.cells.cluster import ClusterWorkers
+    except ModuleNotFoundError as error:
+        if error.name not in ("dask", "distributed"):
+            raise
+        raise output.CommandError(
+            "--scheduler must find the package distributed; it is not installed"
+            " (pip install 'attn-diagnostics[distributed]')"
+        ) from error
+    return ClusterWorkers(scheduler)
 
 
 def check_names() -> list[str]:

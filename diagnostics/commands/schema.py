@@ -9,7 +9,7 @@ from diagnostics.schema import Kind, schema_of
 
 def schema(
     kind: Annotated[
-        Kind, typer.Argument(help="report.json of diagnose report, or what that command prints with --json.")
+        Kind, typer.Argument(help="report.json or sweep.json, or what that command prints with --json.")
     ] = "report",
 ) -> int:
     """Print the JSON Schema of a form; its $id ends with the version, which rises when a meaning changes."""

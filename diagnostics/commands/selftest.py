@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn.commands.output import say
-from diagnostics.commands.output import JsonOption, QuietOption, printable, progress_bar
+from diagnostics.commands.output import (
+    JsonOption,
+    QuietOption,
+    SchedulerOption,
+    WorkersOption,
+    printable,
+    progress_bar,
+    workers_of,
+)
 
 if TYPE_CHECKING:
     from diagnostics.selftest.summary import Summary
@@ -26,7 +34,8 @@ def selftest(
     num_healthy: Annotated[
         int | None, typer.Option(help="Healthy variants; 300, or 30 with --quick.", min=0)
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes side by side.", min=1)] = 2,
+    workers: WorkersOption = 2,
+    scheduler: SchedulerOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
@@ -35,6 +44,7 @@ def selftest(
     What was finished before an interruption is taken up.  Exit code 0 when every figure reaches its target,
     else 1.
     """
+    by = workers_of(workers, scheduler)
     out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     from diagnostics.selftest.report import as_json, write_selftest
     from diagnostics.selftest.run import plan, run_cells  # imports TensorFlow
@@ -47,7 +57,7 @@ def selftest(
         results = run_cells(
             cells,
             out / ".cells.jsonl",
-            num_workers=workers,
+            workers=by,
             on_result=lambda result: advance(result.cell.key),
         )
     summary = summarise(results, time.perf_counter() - started)

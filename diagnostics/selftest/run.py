@@ -1,15 +1,16 @@
 """The suite examined by itself: every fault against every check, and healthy variants for false alarms.
 
 A cell is one subject under the whole battery: a fault at one severity, or a healthy variant.  Cells are
-independent, so they run in as many processes as there are cores, and each finished one is a line on disk: an
-interrupted self-test goes on where it stopped.
+independent, so they run in as many processes as there are cores, or on a cluster, and each finished one is a
+line on disk: an interrupted self-test goes on where it stopped.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from diagnostics.cells import run_in_processes
+from diagnostics.cells.run import finish_cells
+from diagnostics.cells.workers import Workers
 
 SEED = 0
 
@@ -60,11 +61,11 @@ def plan(*, num_healthy: int, all_severities: bool) -> list[Cell]:
 
 
 def run_cells(
-    cells: Sequence[Cell], store: Path, *, num_workers: int, on_result: Callable[[CellResult], None]
+    cells: Sequence[Cell], store: Path, *, workers: Workers, on_result: Callable[[CellResult], None]
 ) -> list[CellResult]:
-    """Run all cells that `store` does not hold yet; all results in the order of `cells` (see `cells.py`)."""
+    """Run all cells that `store` does not hold yet; all results in the order of `cells`."""
     by_key = {cell.key: cell for cell in cells}
-    return run_in_processes(run_cell, by_key, store, CellResult, num_workers=num_workers, on_result=on_result)
+    return finish_cells(run_cell, by_key, store, CellResult, workers=workers, on_result=on_result)
 
 
 def run_cell(cell: Cell) -> CellResult:

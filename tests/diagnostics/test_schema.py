@@ -9,6 +9,7 @@ from diagnostics.cli import main
 from diagnostics.regression.changes import CheckChange, Comparison, MeasureChange
 from diagnostics.schema import Kind, ReportFile, schema_of
 from tests.diagnostics.sample_reports import report
+from tests.diagnostics.sweep.made import made
 
 PUBLISHED = Path(__file__).parents[2] / "reports" / "schema"
 NAN = float("nan")
@@ -30,6 +31,7 @@ WRITTEN = {
     "report": ReportFile(command="diagnose report", reports=(report(), report("other", status="passed"))),
     "check": report(num_data=0),
     "compare": comparison(),
+    "sweep": made(["a failed error", "b passed passed"], statistic=NAN, lost="it was ended"),
 }
 
 
@@ -65,9 +67,10 @@ def test_the_schema_is_versioned():
         "report": "urn:attn-diagnostics:report:1.2",
         "check": "urn:attn-diagnostics:check:2",
         "compare": "urn:attn-diagnostics:compare:1",
+        "sweep": "urn:attn-diagnostics:sweep:1",
     }
 
 
 def test_another_form_is_refused_in_one_sentence(capsys):
     assert main(["schema", "verdict"]) == 2
-    assert "'report', 'check', 'compare'" in capsys.readouterr().err
+    assert "'report', 'check', 'compare', 'sweep'" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from attn.runs import list_runs, load_run
 from diagnostics.ablation import ablate as ablation
 from diagnostics.ablation.ablate import Cell, CellResult, Plan, Resampled, assemble, run_cell, trainings
 from diagnostics.ablation.result import MEASURES
+from diagnostics.cells.local import LocalWorkers
 from diagnostics.check import build_scenario
 
 PLAN = Plan(num_steps=3, num_pairs=12, seed=1, process=PairProcess(num_points=8, label="rank"))
@@ -75,6 +76,13 @@ def test_a_run_that_is_trained_is_taken_up(measured, monkeypatch):
     assert len(list_runs(cell.runs)) == 1
 
 
+def test_a_worker_that_does_not_see_the_folder_keeps_no_run(measured, tmp_path):
+    cell, result = measured
+    elsewhere = run_cell(Cell(cell.training, PLAN, tmp_path / "not-here"))
+    assert elsewhere.measures == result.measures
+    assert list(tmp_path.iterdir()) == []
+
+
 def made_results():
     """Every measure of row i is i/10; over resamples it adds the same 0, 1, ..., 100."""
     return {
@@ -112,27 +120,27 @@ def test_intervals_are_percentiles_and_differences_are_paired():
 def test_all_cells_are_run_and_the_table_is_made(tmp_path, monkeypatch):
     asked, told = {}, []
 
-    def run_in_processes(work, cells, store, result_type, *, num_workers, on_result):
-        asked.update(work=work, cells=cells, store=store, num_workers=num_workers)
+    def finish_cells(work, cells, store, result_type, *, workers, on_result):
+        asked.update(work=work, cells=cells, store=store, workers=workers)
         results = made_results()
         for cell in cells.values():
             on_result(results[cell.training.name])
         return [results[cell.training.name] for cell in cells.values()]
 
-    monkeypatch.setattr(ablation, "run_in_processes", run_in_processes)
-    found = ablation.ablate(PLAN, tmp_path, num_workers=2, on_result=told.append)
+    monkeypatch.setattr(ablation, "finish_cells", finish_cells)
+    found = ablation.ablate(PLAN, tmp_path, workers=LocalWorkers(2), on_result=told.append)
     assert found == assemble(PLAN, trainings(), made_results())
-    assert (asked["work"], asked["num_workers"], len(told)) == (run_cell, 2, 10)
+    assert (asked["work"], asked["workers"], len(told)) == (run_cell, LocalWorkers(2), 10)
 
 
 def test_another_plan_has_other_cells(tmp_path, monkeypatch):
     keys = []
 
-    def run_in_processes(work, cells, *_, **__):
+    def finish_cells(work, cells, *_, **__):
         keys.append(set(cells))
         return list(made_results().values())
 
-    monkeypatch.setattr(ablation, "run_in_processes", run_in_processes)
+    monkeypatch.setattr(ablation, "finish_cells", finish_cells)
     for changes in ((3, 12, 1), (4, 12, 1), (3, 13, 1), (3, 12, 2)):
-        ablation.ablate(Plan(*changes, PLAN.process), tmp_path, num_workers=1)
+        ablation.ablate(Plan(*changes, PLAN.process), tmp_path, workers=LocalWorkers(1))
     assert len(set.union(*keys)) == 4 * 10

@@ -8,6 +8,7 @@ from diagnostics.ablation import ablate as ablation
 from diagnostics.ablation.report import write_ablation
 from diagnostics.ablation.result import MEASURES, Ablation, AblationRow
 from diagnostics.ablation.words import ablation_in_words, verdict
+from diagnostics.cells.local import LocalWorkers
 from diagnostics.cli import main
 from diagnostics.plots.ablation import ablation_height, draw_ablation
 from diagnostics.plots.style import BLUE, VERMILLION
@@ -224,8 +225,8 @@ def test_an_ablation_is_written_as_markdown_csv_json_and_png(tmp_path):
 def test_the_command_writes_the_report_and_prints_the_table(tmp_path, capsys, monkeypatch):
     asked = {}
 
-    def ablate(plan, folder, *, num_workers, on_result):
-        asked.update(plan=plan, folder=folder, num_workers=num_workers)
+    def ablate(plan, folder, *, workers, on_result):
+        asked.update(plan=plan, folder=folder, workers=workers)
         return made()
 
     monkeypatch.setattr(ablation, "ablate", ablate)
@@ -235,7 +236,7 @@ def test_the_command_writes_the_report_and_prints_the_table(tmp_path, capsys, mo
     )
     assert code == 0
     assert asked["plan"] == ablation.Plan(5, 8, 3)
-    assert (asked["folder"], asked["num_workers"]) == (out / ".runs", 1)
+    assert (asked["folder"], asked["workers"]) == (out / ".runs", LocalWorkers(1))
     names = ["ablation.csv", "ablation.json", "ablation.md", "ablation.png"]
     assert sorted(path.name for path in out.iterdir() if path.name != ".runs") == names
     assert "--steps 5 --num-pairs 8 --seed 3" in (out / "ablation.md").read_text()

@@ -1,0 +1,1 @@
+"""Many subjects, faults and seeds before the battery, and what fails how often."""
