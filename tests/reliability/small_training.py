@@ -1,5 +1,6 @@
 """A training that takes no time, as a command, and what it must come to."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -9,32 +10,10 @@ from attn.tensors import load_tensors
 from tests.reliability import children
 from tests.reliability.kills import hidden
 
-TRAIN = [
-    "attn",
-    "train",
-    "--run",
-    "r",
-    "--model",
-    "historic",
-    "--kernel",
-    "rbf_const_2D",
-    "--num-points",
-    "5",
-    "--width",
-    "4",
-    "--heads",
-    "1",
-    "--layer-dims",
-    "4,4,4",
-    "--steps-per-epoch",
-    "2",
-    "--batch-size",
-    "2",
-    "--context",
-    "2",
-    "--num-test-pairs",
-    "4",
-]
+TRAIN = shlex.split(
+    "attn train --run r --model historic --kernel rbf_const_2D --num-points 5 --width 4 --heads 1"
+    " --layer-dims 4,4,4 --steps-per-epoch 2 --batch-size 2 --context 2 --num-test-pairs 4"
+)
 RUN = Path("runs/r")
 # Without pictures a step is most of it; without compiling it takes no longer than the first operations.
 PREPARE = (children.without_pictures, children.without_compiling)

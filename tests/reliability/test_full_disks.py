@@ -1,4 +1,4 @@
-"""A disk that is full or read-only: one sentence, exit code 2, what was finished is there, and it goes on later."""
+"""A disk that is full or read-only: one sentence, exit code 2, what was finished is there, and goes on."""
 
 import shutil
 import subprocess
@@ -174,11 +174,11 @@ def test_on_a_full_disk_a_command_says_so_and_is_done_when_there_is_room(
     promise(
         Promise(
             SECTION,
-            f"`{command.name}` on a disk that is full: one sentence, exit code 2, nothing half written; all that"
-            " was finished loads; with more room it is done",
+            f"`{command.name}` on a full disk: one sentence, exit code 2, nothing half written; all that was"
+            " finished loads; with more room it is done",
             num_kept if num_refused else 0,
             num_disks,
-            note=f"{num_refused} refused, on disks with room for 1/{2 * num_disks} and more of {needed >> 10} KiB",
+            note=f"{num_refused} refused, with room for 1/{2 * num_disks} and more of {needed >> 10} KiB",
         )
     )
 
@@ -217,7 +217,7 @@ def _another_training():
 
 
 def test_a_file_that_may_not_grow_is_a_full_disk(trained, prepared, tmp_path, promise, is_smallest):
-    """Where no file system can be mounted: the size of every file is limited, which TensorBoard meets first."""
+    """Where no file system can be mounted: the size of every file is limited; TensorBoard meets it first."""
     sizes = [1] if is_smallest else [0, 1, 2, 4, 8, 16]
     num_kept = num_refused = 0
     for number, kib in enumerate(sizes):

@@ -17,9 +17,6 @@ from tests.reliability.small_training import PREPARE, RUN, TRAIN, is_same_traini
 NUM_KILLS = 50
 
 
-NUM_KILLS = 50
-
-
 def num_told(folder):
     """Epochs of which the command has said that they are done."""
     return children.printed(folder).count("epoch ") if children.output_of(folder).exists() else 0
