@@ -12,6 +12,7 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
 
 from attn.quiet import silence_tensorflow
 
@@ -27,6 +28,7 @@ import attn.commands.training  # noqa: E402
 import attn.train  # noqa: E402
 import diagnostics.cli  # noqa: E402
 import diagnostics.investigate  # noqa: E402
+import diagnostics.regression.baseline  # noqa: E402
 import diagnostics.report  # noqa: E402
 from attn.processes import PairProcess  # noqa: E402
 from diagnostics.adapters import OracleSubject  # noqa: E402
@@ -101,6 +103,13 @@ def without_drawing() -> None:
     diagnostics.report.render_png = lambda draw, height: b"picture"
     diagnostics.report._render_html = lambda contents: "page"
     diagnostics.report._render_markdown = lambda contents: "text"
+
+
+def without_checks() -> None:
+    """A baseline holds the measures alone, which takes no time."""
+    diagnostics.regression.baseline.run_checks = lambda subject, **_: SimpleNamespace(
+        subject=subject.name, results=()
+    )
 
 
 def oracle() -> OracleSubject:

@@ -129,7 +129,8 @@ def prepared(tmp_path_factory):
     """What is called before every command: no time is spent on compiling, drawing and measuring."""
     path = tmp_path_factory.mktemp("reports") / "measured.json"
     path.write_text(ReportFile(command="", reports=(sample_report(num_data=1),)).model_dump_json())
-    return (*PREPARE, partial(children.with_reports_of, str(path)), children.without_drawing)
+    of_reports = partial(children.with_reports_of, str(path)), children.without_drawing
+    return (*PREPARE, *of_reports, children.without_checks)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +147,8 @@ def test_on_a_full_disk_a_command_says_so_and_is_done_when_there_is_room(
     command, trained, prepared, tmp_path, promise, is_smallest
 ):
     """The disk is filled up at one place after the other of what the command writes."""
+    if is_smallest and command not in (TRAINING, EXPORT):
+        pytest.skip("at the smallest size two commands stand for all")
     before = tmp_path / "before"
     before.mkdir()
     if command is not TRAINING:

@@ -74,6 +74,7 @@ WRITINGS = [
         ["diagnose", "baseline", *SUBJECT, "--num-pairs", "32", "--out", "baseline.json"],
         "baseline.json",
         read_baseline,
+        (children.without_checks,),
     ),
     Writing(
         "diagnose report",

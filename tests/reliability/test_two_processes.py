@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import numpy as np
+import pytest
 
 from attn.checksums import SUMS
 from attn.runs import load_run
@@ -18,7 +19,22 @@ from tests.reliability.small_training import PREPARE, RUN, TRAIN, is_same_traini
 SECTION = "Two processes, copied runs"
 LOCKED = r"attn: a run must be changed by one process at a time; .*runs/r is being \w+ by (another )?process"
 EXISTS = r"attn: a new run needs .*runs/r "
-LONG = [*TRAIN, "--epochs", "40"]
+LONG = [*TRAIN, "--epochs", "8"]
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory):
+    """The folder of a training that nothing disturbed, and the seconds that it took."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "whole"
+    begun = time.monotonic()
+    assert children.finish(LONG, folder, *PREPARE) == 0, children.printed(folder)
+    return folder, time.monotonic() - begun
+
+
+@pytest.fixture
+def whole(timed):
+    """The folder alone."""
+    return timed[0]
 
 
 def _wait_for(path, child):
@@ -27,10 +43,8 @@ def _wait_for(path, child):
         time.sleep(0.002)
 
 
-def test_of_two_trainings_of_one_run_one_is_done_and_the_other_refused(tmp_path, promise, is_smallest):
+def test_of_two_trainings_of_one_run_one_is_done_and_the_other_refused(whole, tmp_path, promise, is_smallest):
     num_pairs, num_kept, num_locked = 1 if is_smallest else 10, 0, 0
-    whole = tmp_path / "whole"
-    assert children.finish(LONG, whole, *PREPARE) == 0
     for number in range(num_pairs):
         folder = tmp_path / f"two-{number}"
         both = [children.start(LONG, folder, *PREPARE) for _ in range(2)]
@@ -51,7 +65,7 @@ def test_of_two_trainings_of_one_run_one_is_done_and_the_other_refused(tmp_path,
     )
 
 
-def test_a_run_in_training_is_neither_resumed_nor_deleted_nor_imported_over(tmp_path, promise):
+def test_a_run_in_training_is_neither_resumed_nor_deleted_nor_imported_over(whole, tmp_path, promise):
     folder = tmp_path / "mine"
     child = children.start(LONG, folder, *PREPARE)
     _wait_for(folder / RUN / "history.json", child)
@@ -61,9 +75,7 @@ def test_a_run_in_training_is_neither_resumed_nor_deleted_nor_imported_over(tmp_
         ["attn", "runs", "delete", "--yes", "runs/r"],
         ["attn", "runs", "import", "r.zip"],
     ]
-    archive = tmp_path / "other"
-    assert children.finish([*TRAIN, "--epochs", "1"], archive, *PREPARE) == 0
-    assert children.finish(["attn", "runs", "export", "runs/r", "--out", str(folder / "r.zip")], archive) == 0
+    assert children.finish(["attn", "runs", "export", "runs/r", "--out", str(folder / "r.zip")], whole) == 0
     num_kept = 0
     for number, arguments in enumerate(others):
         output = len(children.printed(folder))
@@ -81,10 +93,8 @@ def test_a_run_in_training_is_neither_resumed_nor_deleted_nor_imported_over(tmp_
     promise(Promise(SECTION, text, num_kept, len(others)))
 
 
-def test_the_lock_of_a_killed_process_or_of_another_host_is_no_lock(tmp_path, promise, is_smallest):
-    num_kept, num_cases = 0, 2 if is_smallest else 10
-    whole = tmp_path / "whole"
-    assert children.finish(LONG, whole, *PREPARE) == 0
+def test_the_lock_of_a_killed_process_or_of_another_host_is_no_lock(whole, tmp_path, promise, is_smallest):
+    num_kept, num_cases = 0, 1 if is_smallest else 10
     for number in range(num_cases):
         folder = tmp_path / f"left-{number}"
         child = children.start(LONG, folder, *PREPARE)
@@ -93,7 +103,7 @@ def test_the_lock_of_a_killed_process_or_of_another_host_is_no_lock(tmp_path, pr
         child.join()
         lock = folder / "runs/.r.lock"
         assert f"trained by process {child.pid} " in lock.read_text()
-        if number % 2:  # a process of that number is alive here, and is not the one that is meant
+        if number % 2 == 0:  # a process of that number is alive here, and is not the one that is meant
             lock.write_text(
                 f"trained by process {os.getpid()} on host elsewhere since 2001-01-01 00:00:00 UTC"
             )
@@ -105,13 +115,10 @@ def test_the_lock_of_a_killed_process_or_of_another_host_is_no_lock(tmp_path, pr
     promise(Promise(SECTION, text, num_kept, num_cases))
 
 
-def test_a_run_copied_while_it_is_trained_loads_and_goes_on(tmp_path, promise, is_smallest):
+def test_a_run_copied_while_it_is_trained_loads_and_goes_on(timed, tmp_path, promise, is_smallest):
     """Stopped at a random moment, copied under the same name to another place, where it is gone on with."""
     num_kept, num_cases, rng = 0, 1 if is_smallest else 20, np.random.default_rng(0)
-    whole = tmp_path / "whole"
-    begun = time.monotonic()
-    assert children.finish(LONG, whole, *PREPARE) == 0
-    span = time.monotonic() - begun
+    whole, span = timed
     for number in range(num_cases):
         origin, copy = tmp_path / f"origin-{number}", tmp_path / f"copy-{number}"
         child = children.start(LONG, origin, *PREPARE)
@@ -138,20 +145,16 @@ def test_a_run_copied_while_it_is_trained_loads_and_goes_on(tmp_path, promise, i
     )
 
 
-def test_a_finished_run_that_is_copied_is_the_run_under_another_name_too(tmp_path, promise):
-    folder = tmp_path / "mine"
-    assert children.finish([*TRAIN, "--epochs", "3"], folder, *PREPARE) == 0
+def test_a_finished_run_that_is_copied_is_the_run_under_another_name_too(whole, tmp_path, promise):
     for name in ("s", "t"):
-        shutil.copytree(folder / RUN, tmp_path / "elsewhere/runs" / name)
+        shutil.copytree(whole / RUN, tmp_path / "elsewhere/runs" / name)
         copy = tmp_path / "elsewhere/runs" / name
         subprocess.run(["sha256sum", "--strict", "--check", "--quiet", SUMS], cwd=copy, check=True)
-        found, run = load_run(copy), load_run(folder / RUN)
+        found, run = load_run(copy), load_run(whole / RUN)
         assert (found.name, found.spec, found.history) == (name, run.spec, run.history)
-        arguments = [name if word == "r" else word for word in TRAIN]
+        arguments = [name if word == "r" else word for word in LONG]
         before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
-        assert (
-            children.finish([*arguments, "--epochs", "3", "--resume"], tmp_path / "elsewhere", *PREPARE) == 0
-        )
+        assert children.finish([*arguments, "--resume"], tmp_path / "elsewhere", *PREPARE) == 0
         assert before == {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     text = (
         "the copy of a finished run, under another name, loads, agrees with its SHA256SUMS, and is finished"
