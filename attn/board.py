@@ -62,10 +62,9 @@ class Board:
         try:
             yield
         except tf.errors.OpError as error:
-            # "{{where}} file; No space left on device" and more lines, or "... [Op:name]"
-            said = re.search(r"; ([^\n\[]+)", error.message)
-            reason = said[1].strip() if said else error.message.splitlines()[0]
-            raise RunError(f"{self.folder} could not be written: {reason}") from error
+            # "{{where}} file; No space left on device [Op:name]" and more lines, or without the file
+            said = re.sub(r"\{\{.*?\}\} ?| \[Op:.*", "", error.message).splitlines()[0]
+            raise RunError(f"{self.folder} could not be written: {said.rpartition('; ')[2]}") from error
 
 
 def settings(spec: Mapping[str, Any]) -> dict[str, bool | float | str]:

@@ -4,7 +4,6 @@ import glob
 import hashlib
 import json
 import os
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -102,17 +101,6 @@ def load_pairs(path: Path) -> SavedPairs:
     if checksum != _checksum(arrays, spec_text):
         raise CacheError(f"{path} is damaged: its arrays do not have the checksum that was saved with them")
     return SavedPairs(Pairs(**arrays), json.loads(spec_text))
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make a folder if there is none; raises OSError that names it if nothing can be written there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        error.filename = str(folder)
-        raise
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from attn.files import prepare_folder
 from diagnostics.checks import CHECKS
 from diagnostics.commands.output import QuietOption, SeedOption, SubjectOption, printable, progress_bar
 from diagnostics.regression.baseline import MIN_PAIRS, Baseline, Plan, examine, to_baseline, write_baseline
@@ -27,7 +26,7 @@ def baseline(
 
     Exit code 0 when the file was written, whatever was found.
     """
-    prepare_folder(out.parent)  # a place that cannot be written to is said before the wait
+    out.parent.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     plan = Plan(seed=seed, num_pairs=num_pairs, num_context=num_context)
     from diagnostics.adapters import load_subject  # imports TensorFlow
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from attn.files import prepare_folder
 from diagnostics.commands.output import SUBJECT_HELP, SeedOption, printable, progress_bar
 from diagnostics.runner import NUM_PAIRS
 
@@ -25,7 +24,7 @@ def power(
 
     Writes power.csv, power.md and power.png.  Exit code 0 when they were written, whatever was found.
     """
-    prepare_folder(out)  # a place that cannot be written to is said before the wait
+    out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     from diagnostics.adapters import OracleSubject, load_subject  # imports TensorFlow
     from diagnostics.ask import SubjectError
     from diagnostics.power.curve import NUM_CONTEXT, PROCESS, measure_power, num_steps

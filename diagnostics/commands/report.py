@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from attn.commands.complete import completer, run_names
-from attn.files import prepare_folder
 from diagnostics.commands.output import (
     SUBJECT_HELP,
     QuietOption,
@@ -40,7 +39,7 @@ def report(
     The pairs come from the subject's own process; those of Seattle and San Francisco are added where the
     package vega_datasets is installed.  Exit code 0 when the report was written, whatever it finds.
     """
-    prepare_folder(out)  # a place that cannot be written to is said before the wait
+    out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     specs = [subject] if against is None else [subject, against]
     from diagnostics.investigate import investigate, num_steps  # imports TensorFlow
     from diagnostics.report import write_report

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from attn.files import CacheError, cached_pairs, load_pairs, prepare_folder, save_pairs, write_whole
+from attn.files import CacheError, cached_pairs, load_pairs, save_pairs, write_whole
 from attn.flock import NoLocksError
 from attn.processes import PairProcess
 from attn.types import Pairs
@@ -368,11 +368,3 @@ def test_an_error_of_the_system_names_the_file_that_was_to_be_written(tmp_path, 
         file.write(b"x" * 100)
     assert refused.value.filename == str(path)
     assert [found.name for found in tmp_path.iterdir()] == ["folder"]
-
-
-def test_a_folder_is_prepared_or_refused_before_the_wait(tmp_path):
-    prepare_folder(tmp_path / "new/folder")
-    assert os.listdir(tmp_path / "new/folder") == []
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
-        prepare_folder(tmp_path / "file")
