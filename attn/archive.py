@@ -16,7 +16,7 @@ from attn.catalogue import BOARD, PRETRAINED, WEIGHTS, RunError, check_name, rea
 from attn.checksums import SUMS
 from attn.config import CONFIG
 from attn.files import write_whole
-from attn.locks import being_deleted, being_made, locked_run
+from attn.locks import being_deleted, being_made, left_behind, locked_run
 from attn.tensors import TensorsError, load_tensors
 
 _NEEDED = ("spec.json", "history.json", WEIGHTS)
@@ -55,12 +55,12 @@ def delete_run(directory: Path) -> None:
 
 
 def finish_deletion(directory: Path) -> bool:
-    """Remove what a deletion that was killed left of a run; False where there is no such thing.
+    """Remove what is left of a run that was killed while it was deleted or made; False where nothing is.
 
     Raises RunError if another process changes a run of that name.
     """
     whole = directory.resolve()
-    if whole.exists() or not whole.name or not being_deleted(whole).exists():
+    if whole.exists() or not whole.name or not left_behind(whole):
         return False
     with locked_run(directory, "deleted"):  # which removes it
         return True

@@ -30,7 +30,7 @@ def locked_run(directory: Path, doing: str) -> Iterator[None]:
     Raises RunError if another process, or another thread of this one, has the lock, or if there can be none.
     """
     whole = directory.resolve()
-    path = whole.with_name(f".{whole.name}.lock")
+    path = _lock_beside(whole)
     with ExitStack() as open_files:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +51,16 @@ def being_made(directory: Path) -> Path:
 def being_deleted(directory: Path) -> Path:
     """What a run is called while its files go; it is no run any more."""
     return directory.with_name(f".{directory.name}.deleted")
+
+
+def left_behind(directory: Path) -> list[Path]:
+    """What a process that was killed left of a run, or what a living one is at work on."""
+    found = (_lock_beside(directory), being_made(directory), being_deleted(directory))
+    return [path for path in found if path.exists()]
+
+
+def _lock_beside(directory: Path) -> Path:
+    return directory.with_name(f".{directory.name}.lock")
 
 
 def _lock(path: Path, directory: Path, doing: str) -> FileIO:

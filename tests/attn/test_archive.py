@@ -321,8 +321,12 @@ def test_the_checksums_of_a_run_travel_with_it_and_are_looked_at(mine, zipped, t
     assert not (tmp_path / "again.zip").exists()
 
 
-def test_a_deletion_that_was_killed_is_finished(attn, refused, mine):
+@pytest.mark.parametrize("killed_in", ["its files", "the last step"])
+def test_a_deletion_that_was_killed_is_finished(killed_in, attn, refused, mine):
     mine.rename(mine.with_name(".mine.deleted"))
+    mine.with_name(".mine.lock").write_text("deleted by process 1 on host h since 2001-01-01 00:00:00 UTC")
+    if killed_in == "the last step":
+        shutil.rmtree(mine.with_name(".mine.deleted"))
     assert attn("runs", "delete", "runs/mine")[:2] == (0, "runs/mine: deleted\n")  # it was confirmed before
     assert list(mine.parent.iterdir()) == []
     assert "a run must be one of" in refused("runs", "delete", "--yes", "runs/mine")

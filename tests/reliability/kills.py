@@ -1,5 +1,7 @@
 """What the tests of kills share: where the kills fell, and every change of a file that a command makes."""
 
+import signal
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +34,31 @@ class Moments:
     def __str__(self):
         told = ", ".join(f"{count} {phase}" for phase, count in sorted(self.phases.items()))
         return f"{told}; {self.num_in_writing} left a file half written"
+
+
+def watch(holds, arguments, folder, *prepare):
+    """Seconds of an undisturbed command until something holds, and from there to its end."""
+    begun = time.monotonic()
+    child = children.start(arguments, folder, *prepare)
+    wait_for(holds, child)
+    first = time.monotonic()
+    child.join()
+    assert child.exitcode == 0, children.printed(folder)
+    return first - begun, time.monotonic() - first
+
+
+def wait_for(holds, child):
+    """Until something holds, or the command has ended."""
+    while child.is_alive() and not holds():
+        time.sleep(0.001)
+
+
+def kill_after(child, seconds):
+    """Whether the command was still at work then."""
+    child.join(seconds)
+    child.kill()
+    child.join()
+    return child.exitcode == -signal.SIGKILL
 
 
 def operations(arguments, folder, prepare, is_smallest):

@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import time
 from functools import partial
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from attn.catalogue import read_summary, run_directories
 from attn.tensors import load_tensors
 from tests.reliability import children
-from tests.reliability.kills import SECTION, Moments, operations
+from tests.reliability.kills import SECTION, Moments, kill_after, operations, wait_for, watch
 from tests.reliability.ledger import Promise
 from tests.reliability.small_training import PREPARE, RUN, TRAIN, is_same_training, resumed
 
@@ -46,23 +45,20 @@ def test_training_killed_at_random_moments_goes_on_as_if_it_had_not_been(tmp_pat
     arguments = [*TRAIN, "--epochs", str(epochs)]
     prepare = PREPARE if is_smallest else (children.without_pictures,)
     whole = tmp_path / "whole"
-    first, span = _watch(arguments, whole, prepare)
+    first, span = watch(lambda: num_told(whole), arguments, whole, *prepare)
     rng, moments, num_kept, number = np.random.default_rng(0), Moments(), 0, 0
     while moments.num < num_kills:
         folder, number = tmp_path / f"killed-{number}", number + 1
         before = moments.num
         while True:
-            child = children.start(resumed(folder, arguments), folder, *prepare)
+            told, child = num_told(folder), children.start(resumed(folder, arguments), folder, *prepare)
             if moments.num == num_kills:
                 child.join()
-            elif rng.random() < 0.15:  # while the model is made and compiled
-                child.join(rng.uniform(0, first))
-            else:
-                _wait_for_an_epoch(child, folder)
-                child.join(rng.uniform(0, span / 3))
-            child.kill()
-            child.join()
-            if child.exitcode != -signal.SIGKILL:
+                break
+            is_early = rng.random() < 0.15  # while the model is made and compiled
+            if not is_early:
+                wait_for(lambda told=told, folder=folder: num_told(folder) > told, child)
+            if not kill_after(child, rng.uniform(0, first if is_early else span / 3)):
                 break
             moments.add(check_training(folder), folder)
         assert child.exitcode == 0, children.printed(folder)
@@ -79,23 +75,6 @@ def test_training_killed_at_random_moments_goes_on_as_if_it_had_not_been(tmp_pat
             note=f"{moments}; {number} trainings of {epochs} epochs",
         )
     )
-
-
-def _watch(arguments, folder, prepare):
-    """Seconds until an uninterrupted training has told of its first epoch, and from there to its end."""
-    begun = time.monotonic()
-    child = children.start(arguments, folder, *prepare)
-    _wait_for_an_epoch(child, folder)
-    first = time.monotonic()
-    child.join()
-    assert child.exitcode == 0, children.printed(folder)
-    return first - begun, time.monotonic() - first
-
-
-def _wait_for_an_epoch(child, folder):
-    before = num_told(folder)
-    while child.is_alive() and num_told(folder) == before:
-        time.sleep(0.002)
 
 
 def test_training_killed_before_every_change_of_a_file_goes_on_as_if_it_had_not_been(

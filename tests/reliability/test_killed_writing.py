@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from diagnostics.regression.baseline import read_baseline
 from diagnostics.schema import ReportFile
 from tests.diagnostics.sample_reports import report as sample_report
 from tests.reliability import children
-from tests.reliability.kills import SECTION, Moments, hidden, operations
+from tests.reliability.kills import SECTION, Moments, hidden, kill_after, operations, wait_for, watch
 from tests.reliability.ledger import Promise
 
 NUM_KILLS = 50
@@ -65,7 +64,7 @@ SUBJECT = ["--subject", "tests.reliability.children:oracle", "--num-context", "2
 WRITINGS = [
     Writing(
         "attn data",
-        ["attn", "data", "--kernel", "rbf", "--overwrite", "--number", "2000"],
+        ["attn", "data", "--kernel", "rbf", "--overwrite", "--number", "8000"],
         "data/rbf/pairs.npz",
         load_pairs,
     ),
@@ -94,6 +93,11 @@ def measured(tmp_path):
     return partial(children.with_reports_of, str(path))
 
 
+def _phase(writing, folder, old):
+    is_old = writing.content(folder) == writing.content(old)
+    return "before the first file had its name" if is_old else "after that"
+
+
 @pytest.mark.parametrize("writing", WRITINGS, ids=lambda writing: writing.name)
 def test_what_is_replaced_is_whole_though_its_writing_was_killed_at_a_random_moment(
     writing, measured, tmp_path, promise, is_smallest
@@ -102,20 +106,19 @@ def test_what_is_replaced_is_whole_though_its_writing_was_killed_at_a_random_mom
     prepare = (measured, *(writing.quick if is_smallest else ()))
     old, new, folder = (tmp_path / name for name in ("old", "new", "killed"))
     assert writing.finish(old, 1, *prepare) == 0, children.printed(old)
-    begun = time.monotonic()
-    assert writing.finish(new, 2, *prepare) == 0, children.printed(new)
-    span = time.monotonic() - begun
+    arguments = [*writing.arguments, "--seed", "2"]
+    first, span = watch(lambda: hidden(new), arguments, new, *prepare)
     rng, moments, num_kept = np.random.default_rng(0), Moments(), 0
     for _ in range(num_kills):
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(old, folder)
         child = writing.begin(folder, 2, *prepare)
-        child.join(rng.uniform(0, span))
-        child.kill()
-        child.join()
+        is_early = rng.random() < 0.3  # before there is anything to write
+        if not is_early:
+            wait_for(lambda: hidden(folder), child)
+        was_killed = kill_after(child, rng.uniform(0, first if is_early else span))
         num_kept += writing.is_whole(folder, old, new)
-        is_old = writing.content(folder) == writing.content(old)
-        moments.add("before the first file had its name" if is_old else "after", folder)
+        moments.add(_phase(writing, folder, old) if was_killed else "when it was done", folder)
     assert writing.finish(folder, 2, *prepare) == 0
     assert writing.is_whole(folder, new)
     assert hidden(folder) == []
@@ -147,8 +150,7 @@ def test_what_is_replaced_is_whole_though_its_writing_was_killed_before_any_chan
         shutil.copytree(old, folder)
         assert writing.finish(folder, 2, *prepare, partial(children.kill_before, number)) == -signal.SIGKILL
         is_kept = writing.is_whole(folder, old, new)
-        is_old = writing.content(folder) == writing.content(old)
-        moments.add("before the first file had its name" if is_old else "after", folder)
+        moments.add(_phase(writing, folder, old), folder)
         assert writing.finish(folder, 2, *prepare) == 0
         num_kept += is_kept and writing.is_whole(folder, new) and hidden(folder) == []
     promise(
