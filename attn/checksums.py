@@ -44,7 +44,9 @@ def read_sums(directory: Path) -> dict[str, str]:
     lines = path.read_bytes().decode("latin-1").split("\n")
     found = [_LINE.fullmatch(line) for line in lines[:-1]]
     if lines[-1] or not all(found):
-        raise ChecksumError(f"{path} is damaged: each line must hold a sha256 and the name of a file")
+        raise ChecksumError(
+            f"{path} is damaged: a line must hold a sha256 and a name (without it nothing is checked)"
+        )
     return {match[2]: match[1] for match in found if match}
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from attn.checksums import SUMS, record_sums
+from attn.checksums import SUMS, ChecksumError, record_sums
 from attn.config import CONFIG, to_toml
 from attn.files import write_whole
 from attn.locks import being_made
@@ -105,9 +105,11 @@ def history_before(num_epochs: int, directory: Path, restored: Restored) -> list
 
 
 def seal(directory: Path) -> None:
-    """Keep the checksums of a finished run; raises RunError if the disk fails."""
+    """Keep the checksums of a finished run; raises RunError if the disk fails or the old ones are damaged."""
     try:
         record_sums(directory, _SUMMED, changed=("history.json", WEIGHTS))
+    except ChecksumError as error:
+        raise RunError(str(error)) from error
     except OSError as error:
         raise RunError(f"{directory / SUMS} could not be written: {error.strerror or error}") from error
 
