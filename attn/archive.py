@@ -1,24 +1,27 @@
 """Runs deleted, packed into one file, and unpacked; nothing but what a run consists of is touched.
 
-An archive is a zip of NAME/spec.json, NAME/history.json, NAME/config.toml and NAME/weights.safetensors: JSON,
-TOML and plain arrays, no code.  Checkpoints and what TensorBoard shows stay behind.
+An archive is a zip of NAME/spec.json, NAME/history.json, NAME/config.toml, NAME/weights.safetensors and
+NAME/SHA256SUMS: JSON, TOML, plain arrays and checksums, no code.  Checkpoints and what TensorBoard shows
+stay behind.
 """
 
+import re
 import shutil
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
-from attn.catalogue import BOARD, PRETRAINED, RunError, check_name, read_summary
+from attn.catalogue import BOARD, PRETRAINED, WEIGHTS, RunError, check_name, read_summary
+from attn.checksums import SUMS
 from attn.config import CONFIG
 from attn.files import write_whole
+from attn.locks import being_deleted, being_made, left_behind, locked_run
 from attn.tensors import TensorsError, load_tensors
 
-WEIGHTS = "weights.safetensors"
 _NEEDED = ("spec.json", "history.json", WEIGHTS)
 # Bytes that a member may unpack to: far above what a run needs, and far below what fills a disk.
-_LARGEST = {"spec.json": 1 << 20, "history.json": 1 << 26, CONFIG: 1 << 20, WEIGHTS: 1 << 30}
+_LARGEST = {"spec.json": 1 << 20, "history.json": 1 << 26, CONFIG: 1 << 20, WEIGHTS: 1 << 30, SUMS: 1 << 16}
 _OF_A_RUN = {*_LARGEST, "checkpoints", BOARD}
 
 
@@ -35,17 +38,32 @@ def check_deletable(directory: Path) -> None:
 
 
 def delete_run(directory: Path) -> None:
-    """Delete the directory of a run; raises RunError as `check_deletable`, and if the system refuses."""
+    """Delete the directory of a run.
+
+    Raises RunError as `check_deletable`, if another process changes the run, and if the system refuses.
+    """
     check_deletable(directory)
+    with locked_run(directory, "deleted"):
+        whole = directory.resolve()
+        # under this name it is no run any more, whatever happens while its files go
+        doomed = being_deleted(whole)
+        try:
+            whole.rename(doomed)
+            shutil.rmtree(doomed)
+        except OSError as error:
+            raise RunError(f"{directory} could not be deleted: {error.strerror or error}") from error
+
+
+def finish_deletion(directory: Path) -> bool:
+    """Remove what is left of a run that was killed while it was deleted or made; False where nothing is.
+
+    Raises RunError if another process changes a run of that name.
+    """
     whole = directory.resolve()
-    # under this name it is no run any more, whatever happens while its files go
-    doomed = whole.with_name(f".{whole.name}.deleted")
-    try:
-        shutil.rmtree(doomed, ignore_errors=True)
-        whole.rename(doomed)
-        shutil.rmtree(doomed)
-    except OSError as error:
-        raise RunError(f"{directory} could not be deleted: {error.strerror or error}") from error
+    if whole.exists() or not whole.name or not left_behind(whole):
+        return False
+    with locked_run(directory, "deleted"):  # which removes it
+        return True
 
 
 def _is_of_a_run(path: Path) -> bool:
@@ -80,20 +98,21 @@ def import_run(source: Path, folder: Path, name: str | None = None) -> Path:
     """
     packed = _read_archive(source)
     directory = folder / check_name(packed.name if name is None else name)
-    if directory.exists():
-        raise RunError(f"an imported run needs a name that is free; {directory} exists")
-    partial = directory.with_name(f".{directory.name}.new")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for member, content in packed.files.items():
-            (partial / member).write_bytes(content)
-        _check_whole(partial, source)
-        partial.rename(directory)
-    except OSError as error:
-        raise RunError(f"{directory} could not be made: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with locked_run(directory, "imported"):
+        if directory.exists():
+            raise RunError(f"an imported run needs a name that is free; {directory} exists")
+        partial = being_made(directory)
+        try:
+            partial.mkdir(parents=True)
+            for member, content in packed.files.items():
+                with write_whole(partial / member) as file:
+                    file.write(content)
+            _check_whole(partial, source)
+            partial.rename(directory)
+        except OSError as error:
+            raise RunError(f"{directory} could not be made: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return directory
 
 
@@ -141,11 +160,12 @@ def _check_member(member: ZipInfo, source: Path) -> None:
 
 
 def _check_whole(directory: Path, source: Path) -> None:
-    """The spec can be read, and the weights are undamaged and those of its model."""
-    spec = read_summary(directory).spec
+    """Spec and history are as they were written, the weights undamaged and those of its model."""
     try:
+        spec = read_summary(directory).spec
         trained = load_tensors(directory / WEIGHTS).description.get("model")
-    except TensorsError as error:
-        raise RunError(str(error).replace(str(directory / WEIGHTS), f"{WEIGHTS} in {source}")) from error
+    except (RunError, TensorsError) as error:
+        member = re.escape(f"{directory}/") + r"(\S+)"
+        raise RunError(re.sub(member, lambda found: f"{found[1]} in {source}", str(error))) from error
     if trained != spec.get("model"):
         raise RunError(f"the weights must belong to the model of the spec; in {source} they do not")

@@ -1,6 +1,8 @@
 """What TensorBoard shows of a training: scalars, weights, hyper-parameters, and pictures of a test pair."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from tensorboard.plugins.hparams import api as hparams
 
 from attn.models import PairModel
-from attn.runs import BOARD
+from attn.runs import BOARD, RunError
 from attn.snapshot import Snapshot
 
 # The parts of a spec that are hyper-parameters; the others say where and when it was trained.
@@ -23,11 +25,16 @@ class Board:
     """The event files of a run, see `attn.runs`."""
 
     def __init__(self, run: Path, spec: Mapping[str, Any], snapshot: Snapshot | None) -> None:
-        """Begin with the hyper-parameters; `snapshot` is what is pictured, None where nothing can be."""
+        """Begin with the hyper-parameters; `snapshot` is what is pictured, None where nothing can be.
+
+        Raises RunError, as `write_epoch` does, if the disk fails.
+        """
         self.run_name = run.name
+        self.folder = run / BOARD
         self.snapshot = snapshot
-        self.writer = tf.summary.create_file_writer(str(run / BOARD))
-        with self.writer.as_default():
+        with self._told():
+            self.writer = tf.summary.create_file_writer(str(self.folder))
+        with self._told(), self.writer.as_default():
             # Without a name of its own a trial would be named after its values, and runs that differ in
             # none of them would be shown as one.
             hparams.hparams(settings(spec), trial_id=self.run_name)
@@ -35,17 +42,29 @@ class Board:
     def write_epoch(self, model: PairModel, figures: Mapping[str, float]) -> None:
         """Scalars, a histogram of every weight, and the pictures, at the step that `figures` holds."""
         step = int(figures["step"])
-        with self.writer.as_default(step):
+        drawn = {}
+        if self.snapshot is not None:
+            title = f"{self.run_name}, step {step}"
+            drawn = {name: _pixels(f) for name, f in self.snapshot.figures(model, title).items()}
+        with self._told(), self.writer.as_default(step):
             for name, value in figures.items():
                 if name != "step":
                     tf.summary.scalar(name, value)
             for weight in model.trainable_variables:
                 tf.summary.histogram(weight.path, tf.convert_to_tensor(weight))
-            if self.snapshot is not None:
-                title = f"{self.run_name}, step {step}"
-                for name, figure in self.snapshot.figures(model, title).items():
-                    tf.summary.image(name, _pixels(figure)[None])
-        self.writer.flush()
+            for name, pixels in drawn.items():
+                tf.summary.image(name, pixels[None])
+            self.writer.flush()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What TensorFlow raises when the disk refuses, in one sentence."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            # "{{where}} file; No space left on device [Op:name]" and more lines, or without the file
+            said = re.sub(r"\{\{.*?\}\} ?| \[Op:.*", "", error.message).splitlines()[0]
+            raise RunError(f"{self.folder} could not be written: {said.rpartition('; ')[2]}") from error
 
 
 def settings(spec: Mapping[str, Any]) -> dict[str, bool | float | str]:

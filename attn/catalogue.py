@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attn.checksums import ChecksumError, check_sum
 from attn.files import write_whole
 
 SCHEMA_VERSION = 1
+WEIGHTS = "weights.safetensors"
 BOARD = "tensorboard"
 PRETRAINED = Path(__file__).parent / "pretrained"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -72,16 +74,24 @@ def run_directories(root: Path) -> list[Path]:
 
 
 def read_summary(directory: Path) -> RunSummary:
-    """Spec and history of a run; raises RunError if either cannot be read."""
-    spec = _read_json(directory / "spec.json")
-    if not isinstance(spec, dict) or spec.get("schema_version") != SCHEMA_VERSION:
-        got = spec.get("schema_version") if isinstance(spec, dict) else type(spec).__name__
-        raise RunError(f"the schema version of {directory / 'spec.json'} must be {SCHEMA_VERSION}; got {got}")
+    """Spec and history of a run; raises RunError if either cannot be read, or is not what was written."""
+    spec = read_spec(directory)
     history_path = directory / "history.json"
+    _check_sum(history_path)
     history = _read_json(history_path) if history_path.exists() else []
     if not isinstance(history, list):
         raise RunError(f"{history_path} must hold a list of epochs; got {type(history).__name__}")
     return RunSummary(directory.resolve().name, directory, spec, history)
+
+
+def read_spec(directory: Path) -> dict[str, Any]:
+    """What a run is; raises RunError if that cannot be read, or is not what was written."""
+    _check_sum(directory / "spec.json")
+    spec = _read_json(directory / "spec.json")
+    if not isinstance(spec, dict) or spec.get("schema_version") != SCHEMA_VERSION:
+        got = spec.get("schema_version") if isinstance(spec, dict) else type(spec).__name__
+        raise RunError(f"the schema version of {directory / 'spec.json'} must be {SCHEMA_VERSION}; got {got}")
+    return spec
 
 
 def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -91,6 +101,13 @@ def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
             file.write(json.dumps(value, indent=1).encode())
     except OSError as error:
         raise RunError(f"{path} could not be written: {error.strerror or error}") from error
+
+
+def _check_sum(path: Path) -> None:
+    try:
+        check_sum(path)
+    except ChecksumError as error:
+        raise RunError(str(error)) from error
 
 
 def _read_json(path: Path) -> Any:

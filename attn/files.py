@@ -1,11 +1,12 @@
 """Pairs to and from disk: an npz file that is written whole or not at all, and refused if it is damaged."""
 
+import glob
 import hashlib
 import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from attn.flock import NoLocksError, try_lock
 from attn.processes import PairProcess
 from attn.types import Pairs
 
@@ -105,20 +107,52 @@ def load_pairs(path: Path) -> SavedPairs:
 def write_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of `path` only once all of it is on the disk.
 
-    Whatever is raised meanwhile, `path` stays as it was and nothing is left beside it.
+    Whatever is raised meanwhile, `path` stays as it was and nothing is left beside it.  What was left of an
+    earlier attempt by a process that was killed is removed.  An OSError of the system names `path`.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary = None
     try:
-        with temporary.open("xb") as file:
+        _remove_abandoned(path)
+        with _new_temporary(path) as file:
+            temporary = Path(file.name)
             yield file
             file.flush()
             # Without this the name could reach the disk before the content does.
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+            temporary.replace(path)
+    except BaseException as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and _is_ours(error.filename, path):
+            error.filename = str(path)
         raise
+
+
+def _is_ours(name: Any, path: Path) -> bool:
+    """Whether an OSError speaks of what is written for `path`: of the open file it says no name at all."""
+    return name is None or Path(str(name)).name.startswith(f".{path.name}.")
+
+
+def _new_temporary(path: Path) -> BinaryIO:
+    """A new file beside `path`, locked as long as it is open: one that is not locked has been abandoned."""
+    while True:
+        file = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp").open("xb")
+        try:
+            is_held = try_lock(file.fileno()) and os.fstat(file.fileno()).st_nlink > 0
+        except NoLocksError:
+            is_held = True
+        if is_held:
+            return file
+        file.close()  # another process took it for abandoned before it was locked, and removes it
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what was begun for `path` by processes that are no more; where there are no locks, it stays."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.{'?' * 32}.tmp"):
+        with suppress(OSError), temporary.open("r+b") as file:
+            if try_lock(file.fileno()):
+                temporary.unlink()
 
 
 def _checksum(arrays: dict[str, NDArray[Any]], spec_text: str) -> str:

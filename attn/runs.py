@@ -5,6 +5,7 @@
     history.json          one row an epoch
     checkpoints/          the last three, each whole in one file (weights, optimizer, step)
     weights.safetensors   the trained weights, with the configuration that they belong to
+    SHA256SUMS            what the files above must contain; `sha256sum --check` reads it
     tensorboard/          what `tensorboard --logdir` shows: the training as it went, projected layers
 
 Loading executes nothing that a run contains: JSON and plain arrays only.
@@ -21,11 +22,13 @@ from attn.catalogue import (
     BOARD,
     PRETRAINED,
     SCHEMA_VERSION,
+    WEIGHTS,
     RunError,
     RunSummary,
     check_name,
     find_run,
     list_runs,
+    read_spec,
     read_summary,
     write_json,
 )
@@ -37,6 +40,7 @@ __all__ = [
     "BOARD",
     "PRETRAINED",
     "SCHEMA_VERSION",
+    "WEIGHTS",
     "Run",
     "RunError",
     "RunSummary",
@@ -45,6 +49,7 @@ __all__ = [
     "list_runs",
     "load_run",
     "load_weights",
+    "read_spec",
     "read_summary",
     "save_weights",
     "write_json",
@@ -78,7 +83,7 @@ def load_run(directory: Path) -> Run:
         process = PairProcess(**summary.spec["process"]) if summary.spec["process"] else None
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{directory / 'spec.json'} must describe a model and a process: {error}") from error
-    load_weights(model, directory / "weights.safetensors")
+    load_weights(model, directory / WEIGHTS)
     return Run(summary.name, directory, summary.spec, summary.history, model, process)
 
 
@@ -87,7 +92,7 @@ def origin_of(directory: Path) -> dict[str, str]:
 
     Raises RunError if it has no weights that can be read.
     """
-    path = directory / "weights.safetensors"
+    path = directory / WEIGHTS
     try:
         weights = path.read_bytes()
     except OSError as error:

@@ -1,47 +1,28 @@
 """The training loop: steps, checkpoints that survive a kill, and figures for every epoch."""
 
-import json
 import math
-import platform
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from attn.board import Board
-from attn.config import CONFIG, to_toml
-from attn.files import write_whole
+from attn.locks import locked_run
 from attn.models import ModelConfig, PairModel, build_model
 from attn.processes import PairProcess
 from attn.rollout import to_points
-from attn.runs import (
-    SCHEMA_VERSION,
-    Run,
-    RunError,
-    check_name,
-    load_run,
-    load_weights,
-    origin_of,
-    read_summary,
-    save_weights,
-    write_json,
-)
+from attn.run_directory import finished_run, history_before, open_directory, seal, spec_of
+from attn.runs import WEIGHTS, Run, RunError, check_name, load_run, load_weights, save_weights, write_json
 from attn.snapshot import Snapshot
 from attn.stream import Stream
 from attn.trainer import TrainConfig, Trainer
 from attn.types import Batch, Pairs
 
 __all__ = ["Progress", "TrainConfig", "held_out_pair", "train"]
-
-
-_PACKAGES = ("attn-diagnostics", "tensorflow", "keras", "numpy", "scipy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,19 +56,46 @@ def train(
     resume       go on from the last whole checkpoint of a run of the same spec
     pictures     TensorBoard shows a test pair continued after every epoch; the first costs some seconds
 
+    A finished run that is to be resumed is returned as it is, or made whole again where it is damaged.
+
     Raises RunError if the directory exists and `resume` is off, if its spec differs, if the model is not that
-    of `start_from`, or if the disk fails.
+    of `start_from`, if another process changes the run meanwhile, or if the disk fails.
     """
+    check_name(directory.name)
+    with locked_run(directory, "trained"):
+        return _train(
+            directory, model_config, config, source, data, start_from, resume, pictures, on_progress
+        )
+
+
+def _train(
+    directory: Path,
+    model_config: ModelConfig,
+    config: TrainConfig,
+    source: PairProcess | Pairs,
+    data: Mapping[str, Any] | None,
+    start_from: Path | None,
+    resume: bool,
+    pictures: bool,
+    on_progress: Callable[[Progress], None] | None,
+) -> Run:
+    """`train`, while no other process changes the run."""
     stream = _stream(config, source)
     test = _test_batch(stream, config)
     model = build_model(model_config, config.seed)
     if start_from is not None:
-        load_weights(model, start_from / "weights.safetensors")
-    spec = _spec(model_config, config, source, data, start_from)
-    _open_directory(directory, spec, resume)
+        load_weights(model, start_from / WEIGHTS)
+    spec = spec_of(model_config, config, source, data, start_from)
+    open_directory(directory, spec, resume)
+    finished = finished_run(directory)
+    if finished is not None:
+        return finished
     trainer = Trainer(model, config)
-    start = trainer.restore(directory / "checkpoints")
-    history = read_summary(directory).history[: start // config.steps_per_epoch]
+    restored = trainer.restore(directory / "checkpoints")
+    start = restored.step
+    history = history_before(start // config.steps_per_epoch, directory, restored)
+    if start > 0:  # what stands there may be damaged, or of an epoch that did not get its checkpoint
+        write_json(directory / "history.json", history)
     board = Board(directory, spec, held_out_pair(config, source) if pictures else None)
     losses: list[float] = []
     epoch_started = time.perf_counter()
@@ -103,12 +111,13 @@ def train(
             figures = trainer.figures(step + 1, losses, batch, test, time.perf_counter() - epoch_started)
             history.append(figures)
             write_json(directory / "history.json", history)
-            trainer.save(directory / "checkpoints", step + 1)
+            trainer.save(directory / "checkpoints", step + 1, history)
             board.write_epoch(model, figures)
             losses, epoch_started = [], time.perf_counter()
         if on_progress is not None:
             on_progress(Progress(step + 1, config.num_steps, recent, figures, model))
-    save_weights(model, directory / "weights.safetensors")
+    save_weights(model, directory / WEIGHTS)
+    seal(directory)
     return load_run(directory)
 
 
@@ -137,87 +146,3 @@ def _prefetched(stream: Stream, start: int, stop: int) -> Iterator[tuple[int, Ba
             batch = coming.result()
             coming = pool.submit(stream.batch, step + 1)
             yield step, batch
-
-
-def _open_directory(directory: Path, spec: dict[str, Any], resume: bool) -> None:
-    check_name(directory.name)
-    if directory.exists():
-        if not resume:
-            raise RunError(
-                f"a new run needs a directory that does not exist; {directory} does (resume it, or rename)"
-            )
-        _check_same_spec(directory, spec)
-        return
-    partial = directory.with_name(f".{directory.name}.new")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        write_json(partial / "spec.json", spec)
-        _write_config(partial / CONFIG, spec)
-        partial.replace(directory)
-    except OSError as error:
-        raise RunError(f"{directory} could not be made: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _write_config(path: Path, spec: dict[str, Any]) -> None:
-    """The parts of a spec that `attn train --config` makes the same run from."""
-    names = ("model", "training", "process", "data", "start_from")
-    parts = {name: spec[name] for name in names if spec[name]}
-    with write_whole(path) as file:
-        file.write(to_toml(parts).encode())
-
-
-def _check_same_spec(directory: Path, spec: dict[str, Any]) -> None:
-    """A run goes on only as what it was begun as, in every field of model, training and data."""
-    begun = read_summary(directory).spec
-    wanted = json.loads(json.dumps(spec))
-    for part in ("model", "training", "process", "start_from"):
-        old, new = begun.get(part) or {}, wanted.get(part) or {}
-        for field in sorted({*old, *new}):
-            if old.get(field) != new.get(field):
-                raise RunError(
-                    f"{field} must be {old.get(field)}, as when {directory} was begun; got {new.get(field)}"
-                )
-
-
-def _spec(
-    model_config: ModelConfig,
-    config: TrainConfig,
-    source: PairProcess | Pairs,
-    data: Mapping[str, Any] | None,
-    start_from: Path | None,
-) -> dict[str, Any]:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model": asdict(model_config),
-        "training": asdict(config),
-        "process": asdict(source) if isinstance(source, PairProcess) else None,
-        "data": None if data is None else dict(data),
-        "start_from": None if start_from is None else origin_of(start_from),
-        "seed": config.seed,
-        "packages": {"python": platform.python_version(), **_versions()},
-        "git_commit": _git_commit(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
-
-
-def _git_commit() -> str | None:
-    """The commit of the code, where it runs from a checkout."""
-    try:
-        asked = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return asked.stdout.strip() or None

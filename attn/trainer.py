@@ -1,9 +1,11 @@
 """What is trained and how: the configuration, the compiled step, the figures of an epoch, the checkpoints."""
 
+import logging
 import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,8 +15,10 @@ from attn.models import PairModel
 from attn.models.base import Points
 from attn.rollout import loss, teacher_force
 from attn.runs import RunError, assign_weights, weights_of
-from attn.tensors import TensorsError, load_tensors, save_tensors
+from attn.tensors import Arrays, TensorsError, load_tensors, save_tensors
 from attn.types import Batch, Floats
+
+_LOG = logging.getLogger(__name__)
 
 OPTIMIZERS = ("adam", "adamw", "muon")
 # Matrices narrower than this are lists of vectors rather than maps between spaces: Muon leaves them to Adam.
@@ -68,6 +72,17 @@ class TrainConfig:
         return self.num_epochs * self.steps_per_epoch
 
 
+@dataclass(frozen=True)
+class Restored:
+    """Where a training goes on: after `step`, with the figures of the epochs so far.
+
+    history   None where the checkpoint is of a version that kept it in history.json alone
+    """
+
+    step: int
+    history: list[dict[str, float]] | None
+
+
 class Trainer:
     """The model, its optimizer and the compiled step."""
 
@@ -100,34 +115,56 @@ class Trainer:
             row |= {f"{name}_{key}": value for key, value in _errors(self.model, batch).items()}
         return row
 
-    def save(self, directory: Path, step: int) -> None:
-        """Write a checkpoint, then remove all but the last three."""
-        directory.mkdir(exist_ok=True)
+    def save(self, directory: Path, step: int, history: list[dict[str, float]]) -> None:
+        """Write a checkpoint with the figures of all epochs so far, then remove all but the last three.
+
+        Raises RunError if the disk fails.
+        """
         arrays = {f"weights/{name}": value for name, value in weights_of(self.model).items()}
         arrays |= {f"optimizer/{i:04d}": v.numpy() for i, v in enumerate(self.optimizer.variables)}
         try:
-            save_tensors(directory / f"step-{step:09d}.safetensors", arrays, {"step": step})
+            directory.mkdir(exist_ok=True)
+            save_tensors(
+                directory / f"step-{step:09d}.safetensors", arrays, {"step": step, "history": history}
+            )
+            for old in sorted(directory.glob("step-*.safetensors"))[:-NUM_CHECKPOINTS]:
+                old.unlink()
         except TensorsError as error:
             raise RunError(str(error)) from error
-        for old in sorted(directory.glob("step-*.safetensors"))[:-NUM_CHECKPOINTS]:
-            old.unlink()
+        except OSError as error:
+            raise RunError(f"{error.filename} could not be written: {error.strerror}") from error
 
-    def restore(self, directory: Path) -> int:
-        """Take up the newest whole checkpoint; the number of steps done, 0 where there is none."""
+    def restore(self, directory: Path) -> Restored:
+        """Take up the newest whole checkpoint; a damaged one is passed over with a warning.
+
+        Raises RunError if it does not fit the model and its optimizer.
+        """
         for path in sorted(directory.glob("step-*.safetensors"), reverse=True):
             try:
                 tensors = load_tensors(path)
-            except TensorsError:
-                continue  # cut short by whatever ended the training: the one before it is whole
-            arrays = tensors.arrays
-            weights = {
-                name.removeprefix("weights/"): a for name, a in arrays.items() if name.startswith("weights/")
-            }
-            assign_weights(self.model, weights, path)
-            for i, variable in enumerate(self.optimizer.variables):
-                variable.assign(arrays[f"optimizer/{i:04d}"])
-            return int(tensors.description["step"])
-        return 0
+            except TensorsError as error:
+                _LOG.warning("%s (passed over: the training goes on from what is before it)", error)
+                continue
+            parts: dict[str, dict[str, Any]] = {"weights": {}, "optimizer": {}}
+            for name, array in tensors.arrays.items():
+                part, _, own_name = name.partition("/")
+                parts[part][own_name] = array
+            assign_weights(self.model, parts["weights"], path)
+            _assign(self.optimizer, parts["optimizer"], path)
+            return Restored(int(tensors.description["step"]), tensors.description.get("history"))
+        return Restored(0, [])
+
+
+def _assign(optimizer: keras.optimizers.Optimizer, arrays: Arrays, path: Path) -> None:
+    """Set all that an optimizer remembers; raises RunError if what is kept is of another version of it."""
+    kept = [arrays[name].shape for name in sorted(arrays)]
+    wanted = [tuple(variable.shape) for variable in optimizer.variables]
+    if kept != wanted:
+        raise RunError(
+            f"{path} must hold the {len(wanted)} arrays of the optimizer; it holds {len(kept)}, or others"
+        )
+    for variable, name in zip(optimizer.variables, sorted(arrays), strict=True):
+        variable.assign(arrays[name])
 
 
 def _optimizer(config: TrainConfig, model: PairModel) -> keras.optimizers.Optimizer:

@@ -44,6 +44,12 @@ class Failure(BaseModel):
         return hashlib.sha256(json.dumps(question).encode()).hexdigest()[:8]
 
 
+class _File(Failure):
+    """What stands on disk; the checksum is that of the failure's JSON, None in files of older versions."""
+
+    checksum: str | None = None
+
+
 def failures_of(
     results: Sequence[CheckResult], *, spec: str, num_pairs: int, pairs: Path | None = None
 ) -> list[Failure]:
@@ -68,7 +74,8 @@ def store_failures(folder: Path, failures: Sequence[Failure]) -> None:
     for failure in failures:
         folder.mkdir(parents=True, exist_ok=True)
         with write_whole(folder / f"{failure.id}.json") as file:
-            file.write(f"{failure.model_dump_json(indent=1)}\n".encode())
+            kept = _File(**failure.model_dump(), checksum=_checksum(failure))
+            file.write(f"{kept.model_dump_json(indent=1)}\n".encode())
 
 
 def load_failure(folder: Path, failure_id: str) -> Failure:
@@ -81,9 +88,15 @@ def load_failure(folder: Path, failure_id: str) -> Failure:
         raise FailureError(f"the ID of a failure must be {stored}; got {failure_id!r}")
     path = folder / f"{failure_id}.json"
     try:
-        failure = Failure.model_validate_json(path.read_bytes())
+        kept = _File.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise FailureError(f"{path} is damaged, or no stored failure (delete it)") from error
-    if failure.schema_version != SCHEMA_VERSION or failure.id != failure_id:
+    failure = Failure(**kept.model_dump(exclude={"checksum"}))
+    is_as_written = failure.id == failure_id and kept.checksum in (None, _checksum(failure))
+    if failure.schema_version != SCHEMA_VERSION or not is_as_written:
         raise FailureError(f"{path} is damaged, or of another version (delete it)")
     return failure
+
+
+def _checksum(failure: Failure) -> str:
+    return hashlib.sha256(failure.model_dump_json().encode()).hexdigest()

@@ -45,8 +45,10 @@ class ConfigFile:
         """The file, if there is one; raises ValueError if it is none that can be followed."""
         if path is None:
             return cls({name: {} for name in _TABLES}, given)
+        from attn.checksums import check_sum
         from attn.config import read_toml
 
+        check_sum(path)
         tables = read_toml(path, _TABLES)
         sources = [name for name in _SOURCES if tables["data"].get(name)]
         if tables["process"] and sources:

@@ -63,14 +63,17 @@ def delete(
 
     A shipped run is refused, and so is a directory that holds anything else.
     """
-    from attn.archive import check_deletable, delete_run
+    from attn.archive import check_deletable, delete_run, finish_deletion
     from attn.catalogue import find_run
 
-    directories = [find_run(run) for run in dict.fromkeys(runs)]
+    finished = [run for run in dict.fromkeys(runs) if finish_deletion(Path(run))]
+    for run in finished:
+        typer.echo(f"{run}: deleted")
+    directories = [find_run(run) for run in dict.fromkeys(runs) if run not in finished]
     for directory in directories:
         check_deletable(directory)
     names = ", ".join(map(str, directories))
-    if not yes:
+    if not yes and directories:
         if not is_interactive():
             raise CommandError(f"--yes must be given where no terminal can be asked; {names} is kept")
         typer.confirm(f"Delete {names} for good?", abort=True)

@@ -13,6 +13,8 @@ import pytest
 from attn import archive
 from attn.archive import delete_run, export_run, import_run
 from attn.catalogue import PRETRAINED, RunError
+from attn.checksums import SUMS, record_sums
+from attn.locks import locked_run
 from attn.tensors import load_tensors, save_tensors
 
 SHIPPED = PRETRAINED / "historic"
@@ -311,3 +313,45 @@ def test_runs_are_listed_from_another_folder(attn, mine):
     assert "kept/mine" in attn("runs", "--folder", "kept")[1]
     assert "kept/mine" in attn("runs", "list", "--folder", "kept")[1]
     assert "kept/mine" not in attn("runs")[1]
+
+
+# locks and checksums
+
+
+def test_a_run_that_another_process_trains_is_not_deleted_nor_imported_over(mine, tmp_path):
+    export_run(mine, tmp_path / "mine.zip")
+    before = tree(mine)
+    with locked_run(mine, "trained"):
+        with pytest.raises(RunError, match="mine is being trained by process"):
+            delete_run(mine)
+        with pytest.raises(RunError, match="mine is being trained by process"):
+            import_run(tmp_path / "mine.zip", mine.parent)
+    assert tree(mine) == before
+
+
+def test_the_checksums_of_a_run_travel_with_it_and_are_looked_at(mine, zipped, tmp_path):
+    record_sums(mine, FILES)
+    export_run(mine, tmp_path / "mine.zip")
+    back = import_run(tmp_path / "mine.zip", tmp_path / "new")
+    assert (back / SUMS).read_bytes() == (mine / SUMS).read_bytes()
+    history = json.loads((mine / "history.json").read_text())
+    history[0]["train_loss"] += 1
+    members = [*members_of(SHIPPED), (f"mine/{SUMS}", (mine / SUMS).read_bytes())]
+    members[1] = ("mine/history.json", json.dumps(history))
+    with pytest.raises(RunError, match=r"history\.json in .*other\.zip is damaged or was changed"):
+        import_run(zipped(members), tmp_path / "other")
+    (mine / "history.json").write_text(json.dumps(history))
+    with pytest.raises(RunError, match=r"mine/history\.json is damaged or was changed"):
+        export_run(mine, tmp_path / "again.zip")
+    assert not (tmp_path / "again.zip").exists()
+
+
+@pytest.mark.parametrize("killed_in", ["its files", "the last step"])
+def test_a_deletion_that_was_killed_is_finished(killed_in, attn, refused, mine):
+    mine.rename(mine.with_name(".mine.deleted"))
+    mine.with_name(".mine.lock").write_text("deleted by process 1 on host h since 2001-01-01 00:00:00 UTC")
+    if killed_in == "the last step":
+        shutil.rmtree(mine.with_name(".mine.deleted"))
+    assert attn("runs", "delete", "runs/mine")[:2] == (0, "runs/mine: deleted\n")  # it was confirmed before
+    assert list(mine.parent.iterdir()) == []
+    assert "a run must be one of" in refused("runs", "delete", "--yes", "runs/mine")

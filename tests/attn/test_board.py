@@ -2,10 +2,12 @@
 
 import io
 import json
+import resource
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import asdict
+from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
@@ -13,11 +15,11 @@ import pytest
 from PIL import Image
 from tensorboard import program
 
-from attn.board import settings
+from attn.board import Board, settings
 from attn.models import HistoricConfig
 from attn.processes import PairProcess
 from attn.projection import project_layer, write_projection
-from attn.runs import BOARD
+from attn.runs import BOARD, RunError
 from attn.train import TrainConfig, train
 
 PROCESS = PairProcess(num_points=5)
@@ -27,6 +29,17 @@ QUICK = TrainConfig(
 )
 STEPS = [3, 6]
 RUN = f"mine/{BOARD}"
+
+
+@contextmanager
+def largest_file(num_bytes):
+    """The system refuses to let a file grow beyond that."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @contextmanager
@@ -160,3 +173,25 @@ def test_the_rows_of_the_table_are_labels_and_bins(page):
     rows = page("projector/metadata", run=RUN, name="table").decode().splitlines()
     assert rows[:5] == ["name\tlabel\tx", "label 0\t0\t", "label 1\t1\t", "x 0.05\t\t0.05", "x 0.15\t\t0.15"]
     assert rows[-1] == "x 3.75\t\t3.75"
+
+
+@pytest.mark.parametrize("when", ["begun", "an epoch"])
+def test_a_disk_that_refuses_is_one_sentence(when, tmp_path):
+    spec = {"model": {}, "training": {}, "process": None}
+    if when == "begun":
+        (tmp_path / BOARD).write_text("a file where the folder should be")
+        with pytest.raises(RunError, match=r"tensorboard could not be written: [\w ]+$"):
+            Board(tmp_path, spec, None)
+        return
+    board = Board(tmp_path, spec, None)
+    without_weights = SimpleNamespace(trainable_variables=[])
+
+    def write_until_it_is_full():
+        for step in range(100):
+            board.write_epoch(without_weights, {"step": step, "loss": 0.5})
+
+    with (
+        largest_file(2000),
+        pytest.raises(RunError, match=r"tensorboard could not be written: File too large$"),
+    ):
+        write_until_it_is_full()

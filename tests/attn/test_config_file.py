@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from attn.checksums import record_sums
 from attn.models import PairTransformerConfig, build_model
 from attn.processes import named_process
 from attn.runs import load_run, weights_of
@@ -121,3 +122,15 @@ def test_a_run_that_was_trained_on_is_made_again_from_the_same_weights_only(attn
     message = refused("train", "--run", "other", "--config", config)
     assert message.startswith("the run to start from must be that of [start_from] in the config")
     assert not (tmp_path / "runs/other").exists()
+
+
+def test_the_config_of_a_run_is_followed_as_it_was_written_and_its_copy_may_be_changed(refused, tmp_path):
+    run = tmp_path / "runs/mine"
+    run.mkdir(parents=True)
+    (run / "config.toml").write_text("[training]\nnum_epochs = 3\n")
+    record_sums(run, ["config.toml"])
+    (run / "config.toml").write_text("[training]\nnum_epochs = 0\n")
+    message = refused("train", "--run", "r", "--config", "runs/mine/config.toml")
+    assert message.startswith("runs/mine/config.toml is damaged or was changed: ")
+    shutil.copy(run / "config.toml", "copy.toml")
+    assert "num_epochs must be at least 1" in refused("train", "--run", "r", "--config", "copy.toml")

@@ -2,13 +2,16 @@ import errno
 import os
 import re
 import resource
-from contextlib import contextmanager, suppress
+import subprocess
+import sys
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from attn.files import CacheError, cached_pairs, load_pairs, save_pairs, write_whole
+from attn.flock import NoLocksError
 from attn.processes import PairProcess
 from attn.types import Pairs
 
@@ -288,3 +291,80 @@ class TestCachedPairs:
         with pytest.raises(CacheError, match="damaged"):
             cached_pairs(tmp_path, PROCESS, 3, seed=5)
         assert cached_pairs(tmp_path, PROCESS, 3, seed=5, overwrite=True).num_pairs == 3
+
+
+class TestAbandonedFiles:
+    """What write_whole leaves when its process is killed in it, and who removes that."""
+
+    @staticmethod
+    def begun(path):
+        """The temporary file of a process that was killed while it wrote `path`."""
+        code = "import os, sys\nfrom pathlib import Path\nfrom attn.files import write_whole\n"
+        code += (
+            "with write_whole(Path(sys.argv[1])) as file:\n file.write(b'half'), file.flush()\n os._exit(9)"
+        )
+        subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+        (temporary,) = path.parent.glob(f".{path.name}.*.tmp")
+        return temporary
+
+    def test_the_next_writing_of_the_same_file_removes_it(self, path):
+        temporary = self.begun(path)
+        with write_whole(path.with_name("other.npz")) as file:
+            file.write(b"other")
+        assert temporary.exists()
+        save_pairs(path, draw(), SPEC)
+        assert sorted(os.listdir(path.parent)) == ["other.npz", "pairs.npz"]
+
+    def test_that_of_a_living_process_stays_and_both_are_whole(self, path):
+        with write_whole(path) as first:
+            first.write(b"first")
+            with write_whole(path) as second:
+                second.write(b"second")
+            assert path.read_bytes() == b"second"
+        assert path.read_bytes() == b"first"
+        assert os.listdir(path.parent) == ["pairs.npz"]
+
+    def test_nothing_else_is_removed(self, path):
+        others = [".pairs.npz.tmp", ".pairs.npz.mine.tmp", f"pairs.npz.{'0' * 32}.tmp", f".x.{'0' * 32}.tmp"]
+        for name in others:
+            path.with_name(name).write_text("mine")
+        save_pairs(path, draw(), SPEC)
+        assert sorted(os.listdir(path.parent)) == sorted([*others, "pairs.npz"])
+
+    def test_one_that_was_taken_for_abandoned_before_it_was_locked_is_made_anew(self, path, monkeypatch):
+        taken = []
+
+        def lose_once(descriptor):
+            if not taken:
+                (temporary,) = path.parent.glob(".pairs.npz.*.tmp")
+                taken.append(temporary)
+                temporary.unlink()
+            return True
+
+        monkeypatch.setattr("attn.files.try_lock", lose_once)
+        with write_whole(path) as file:
+            file.write(b"whole")
+        assert path.read_bytes() == b"whole"
+        assert taken
+        assert os.listdir(path.parent) == ["pairs.npz"]
+
+    def test_where_there_are_no_locks_it_is_written_all_the_same(self, path, monkeypatch):
+        temporary = self.begun(path)
+
+        def refuse(descriptor):
+            raise NoLocksError
+
+        monkeypatch.setattr("attn.files.try_lock", refuse)
+        save_pairs(path, draw(), SPEC)
+        assert sorted(os.listdir(path.parent)) == sorted([temporary.name, "pairs.npz"])
+
+
+@pytest.mark.parametrize("where", ["open", "write", "replace"])
+def test_an_error_of_the_system_names_the_file_that_was_to_be_written(tmp_path, where):
+    path = tmp_path / {"open": "none/x", "write": "x", "replace": "folder"}[where]
+    (tmp_path / "folder").mkdir()
+    limit = largest_file(10) if where == "write" else nullcontext()
+    with pytest.raises(OSError, match=re.escape(str(path))) as refused, limit, write_whole(path) as file:
+        file.write(b"x" * 100)
+    assert refused.value.filename == str(path)
+    assert [found.name for found in tmp_path.iterdir()] == ["folder"]

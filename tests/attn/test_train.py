@@ -1,5 +1,6 @@
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from attn.checksums import read_sums, record_sums
+from attn.locks import locked_run
 from attn.models import HistoricConfig, PairTransformerConfig
 from attn.processes import PairProcess
 from attn.runs import RunError, load_run
@@ -215,3 +218,58 @@ def test_another_model_cannot_start_from_a_run_and_leaves_no_directory(whole, tm
 def test_impossible_training_is_refused(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         TrainConfig(**changes)
+
+
+def test_a_finished_run_is_not_trained_again_though_its_checkpoints_are_gone(whole, tmp_path):
+    run = shutil.copytree(whole.directory, tmp_path / "run")
+    shutil.rmtree(run / "checkpoints")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    again = train(run, SMALL, QUICK, PROCESS, resume=True)
+    assert losses(again) == losses(whole)
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["history.json", "weights.safetensors"])
+def test_a_damaged_run_is_made_whole_from_its_checkpoint_with_a_warning(name, whole, tmp_path, caplog):
+    run = shutil.copytree(whole.directory, tmp_path / "run")
+    content = bytearray((run / name).read_bytes())
+    content[-20] ^= 1
+    (run / name).write_bytes(content)
+    with pytest.raises(RunError, match=name):
+        load_run(run)
+    again = train(run, SMALL, QUICK, PROCESS, resume=True)
+    assert again.history == whole.history
+    assert all(np.array_equal(weights(again)[path], value) for path, value in weights(whole).items())
+    assert f"{name} is damaged" in caplog.text
+    assert "made again from the last whole checkpoint" in caplog.text
+
+
+def test_a_run_has_the_checksums_of_its_files_from_the_beginning(whole, tmp_path):
+    def first(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "begun", SMALL, QUICK, PROCESS, on_progress=first)
+    assert read_sums(tmp_path / "begun").keys() == {"spec.json", "config.toml"}
+    assert read_sums(whole.directory) == {
+        name: hashlib.sha256((whole.directory / name).read_bytes()).hexdigest()
+        for name in ("spec.json", "config.toml", "history.json", "weights.safetensors")
+    }
+
+
+def test_a_training_killed_before_its_checksums_were_taken_gets_them(whole, tmp_path):
+    run = shutil.copytree(whole.directory, tmp_path / "run")
+    record_sums(run, ["spec.json", "config.toml"])
+    train(run, SMALL, QUICK, PROCESS, resume=True)
+    assert read_sums(run) == read_sums(whole.directory)
+
+
+def test_a_run_that_another_process_changes_is_not_trained(whole):
+    with locked_run(whole.directory, "deleted"), pytest.raises(RunError, match="one process at a time"):
+        train(whole.directory, SMALL, QUICK, PROCESS, resume=True)
+
+
+def test_a_name_that_is_none_of_a_run_leaves_nothing(tmp_path):
+    with pytest.raises(RunError, match="the name of a run must be"):
+        train(tmp_path / "runs/a b", SMALL, QUICK, PROCESS)
+    assert list(tmp_path.iterdir()) == []

@@ -7,8 +7,10 @@ from attn.arrange import REGIMES, arrange
 from attn.models import HistoricConfig, PairSmootherConfig, PairTransformerConfig, build_model
 from attn.processes import PairProcess
 from attn.rollout import to_points
+from attn.runs import RunError
 from attn.stream import Stream
-from attn.trainer import TrainConfig, Trainer
+from attn.tensors import load_tensors, save_tensors
+from attn.trainer import Restored, TrainConfig, Trainer
 
 CONFIGS = {
     "historic": HistoricConfig(width=8, num_heads=2, layer_dims=(8, 8, 4)),
@@ -69,3 +71,58 @@ def test_muon_orthogonalises_what_moves_a_matrix_and_leaves_the_rest_to_adam():
         (move,) = (move for path, move in moves.items() if path.endswith(name))
         # the first step of Adam is the rate itself in the direction of the sign of the gradient
         np.testing.assert_allclose(np.abs(move).max(), RATE, rtol=0.01)
+
+
+def trainer_of(seed=0):
+    return Trainer(build_model(CONFIGS["historic"], seed), TrainConfig())
+
+
+def test_a_checkpoint_keeps_the_figures_with_what_they_belong_to(tmp_path):
+    trainer, history = trainer_of(), []
+    assert trainer.restore(tmp_path / "none") == Restored(0, [])
+    for step in (1, 2, 3, 4):
+        steps(trainer, "shuffle", num_steps=1)
+        history.append({"step": float(step), "train_loss": 0.5**step})
+        trainer.save(tmp_path, step, history)
+    assert [path.name[-14:-12] for path in sorted(tmp_path.iterdir())] == ["02", "03", "04"]
+    other = trainer_of(seed=1)
+    assert other.restore(tmp_path) == Restored(4, history)
+    for mine, its in zip(trainer.optimizer.variables, other.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(mine, its)
+    assert int(other.optimizer.iterations) == 4
+
+
+def test_the_user_is_told_of_a_checkpoint_that_is_passed_over(tmp_path, caplog):
+    trainer = trainer_of()
+    for step in (1, 2):
+        trainer.save(tmp_path, step, [{"step": float(step)}])
+    newest = tmp_path / "step-000000002.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1])
+    assert trainer.restore(tmp_path) == Restored(1, [{"step": 1.0}])
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert f"{newest} is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("change", ["missing", "more", "shape"])
+def test_a_checkpoint_of_another_optimizer_is_refused(change, tmp_path):
+    trainer = trainer_of()
+    trainer.save(tmp_path, 1, [])
+    path = tmp_path / "step-000000001.safetensors"
+    saved = load_tensors(path)
+    if change == "missing":
+        del saved.arrays[max(name for name in saved.arrays if name.startswith("optimizer/"))]
+    elif change == "more":
+        saved.arrays["optimizer/9999"] = np.zeros(2)
+    else:
+        saved.arrays["optimizer/0002"] = np.zeros((1, 2, 3, 4))
+    save_tensors(path, saved.arrays, saved.description)
+    with pytest.raises(
+        RunError, match=r"step-000000001\.safetensors must hold the \d+ arrays of the optimizer"
+    ):
+        trainer.restore(tmp_path)
+
+
+def test_a_disk_that_refuses_a_checkpoint_is_one_sentence(tmp_path):
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(RunError, match="checkpoints could not be written: File exists"):
+        trainer_of().save(tmp_path / "checkpoints", 1, [])

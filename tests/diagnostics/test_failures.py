@@ -65,6 +65,8 @@ def test_an_unknown_id_is_told_which_there_are(tmp_path):
         lambda content: "[]",
         lambda content: json.dumps({**content, "schema_version": 2}),
         lambda content: json.dumps({**content, "seed": 4}),
+        lambda content: json.dumps({**content, "detail": "it does not leak"}),
+        lambda content: json.dumps({**content, "checksum": "0"}),
         lambda content: json.dumps({**content, "num_pairs": "many"}),
         lambda content: json.dumps({**content, "more": 1}),
     ],
@@ -76,3 +78,8 @@ def test_a_damaged_file_is_refused_in_one_sentence(change, tmp_path):
     with pytest.raises(FailureError, match="is damaged") as refused:
         load_failure(tmp_path, FAILURE.id)
     assert "\n" not in str(refused.value)
+
+
+def test_what_an_older_version_stored_has_no_checksum_and_is_found(tmp_path):
+    (tmp_path / f"{FAILURE.id}.json").write_text(FAILURE.model_dump_json(indent=1))
+    assert load_failure(tmp_path, FAILURE.id) == FAILURE
