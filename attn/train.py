@@ -34,9 +34,9 @@ from attn.runs import (
     write_json,
 )
 from attn.snapshot import Snapshot
-from attn.stream import Stream
+from attn.stream import Stream, TrainingData
 from attn.trainer import TrainConfig, Trainer
-from attn.types import Batch, Pairs
+from attn.types import Batch
 
 __all__ = ["Progress", "TrainConfig", "held_out_pair", "train"]
 
@@ -59,7 +59,7 @@ def train(
     directory: Path,
     model_config: ModelConfig,
     config: TrainConfig,
-    source: PairProcess | Pairs,
+    source: TrainingData,
     *,
     data: Mapping[str, Any] | None = None,
     start_from: Path | None = None,
@@ -69,7 +69,8 @@ def train(
 ) -> Run:
     """Train a model into `directory`, and return the finished run.
 
-    source       draws fresh pairs for every step, or is a set of pairs of which the last fifth is held out
+    source       draws fresh pairs for every step, or is a set of pairs or shards of which the last fifth is
+                 held out
     data         what config.toml is to say of pairs that come from a file
     start_from   the directory of a finished run of the same model, whose weights are trained on
     resume       go on from the last whole checkpoint of a run of the same spec
@@ -112,14 +113,14 @@ def train(
     return load_run(directory)
 
 
-def held_out_pair(config: TrainConfig, source: PairProcess | Pairs) -> Snapshot | None:
+def held_out_pair(config: TrainConfig, source: TrainingData) -> Snapshot | None:
     """The test pair that pictures of such a training show; None where none can be continued."""
     test = _test_batch(_stream(config, source), config)
     process = source if isinstance(source, PairProcess) else None
     return Snapshot.of(test, config.num_context, process, config.seed)
 
 
-def _stream(config: TrainConfig, source: PairProcess | Pairs) -> Stream:
+def _stream(config: TrainConfig, source: TrainingData) -> Stream:
     return Stream(source, config.regime, config.num_context, config.batch_size, config.seed, config.overfit)
 
 
@@ -130,12 +131,13 @@ def _test_batch(stream: Stream, config: TrainConfig) -> Batch:
 
 def _prefetched(stream: Stream, start: int, stop: int) -> Iterator[tuple[int, Batch]]:
     """(step, batch) with the next batch drawn while the current one is in use."""
+    batches = stream.batches(start, stop)
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(stream.batch, start) if start < stop else None
+        coming = pool.submit(next, batches, None)
         for step in range(start, stop):
-            assert coming is not None
             batch = coming.result()
-            coming = pool.submit(stream.batch, step + 1)
+            assert batch is not None
+            coming = pool.submit(next, batches, None)
             yield step, batch
 
 
@@ -185,7 +187,7 @@ def _check_same_spec(directory: Path, spec: dict[str, Any]) -> None:
 def _spec(
     model_config: ModelConfig,
     config: TrainConfig,
-    source: PairProcess | Pairs,
+    source: TrainingData,
     data: Mapping[str, Any] | None,
     start_from: Path | None,
 ) -> dict[str, Any]:
