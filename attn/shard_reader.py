@@ -12,8 +12,7 @@ of the first epoch differs in distribution from one of that permutation; in late
 meet again more often than by chance.  Where LANES does not divide the number of training shards, the end of
 an epoch and the beginning of the next are mixed: there a pair may be seen twice within LANES shards.
 
-Memory.  A lane holds the shard in use, the next one, and one that is being read: it does not grow with the
-number of pairs.
+Memory.  A lane holds the shard in use and the next one: it does not grow with the number of pairs.
 """
 
 from collections.abc import Iterator
@@ -52,7 +51,7 @@ def training_pairs(
         raise ValueError(f"worker must be between 0 and {num_workers - 1} (num_workers - 1); got {worker}")
     if batch_size % num_workers:
         raise ValueError(f"batch_size must be a multiple of num_workers, {num_workers}; got {batch_size}")
-    sequence = _Sequence(shards, num_training(shards.num_shards), seed)
+    sequence = _Sequence(shards, num_training(shards.num_shards, "shards"), seed)
     first = start * batch_size
     turns = tf.data.Dataset.range(first, first + LANES)
     if LANES % num_workers == 0:
@@ -73,7 +72,7 @@ def training_pairs(
 def held_out_pairs(shards: Shards, num_pairs: int) -> Pairs:
     """The first pairs of the last fifth of the shards, as they stand; all of them if there are fewer."""
     parts, wanted = [], num_pairs
-    for number in range(num_training(shards.num_shards), shards.num_shards):
+    for number in range(num_training(shards.num_shards, "shards"), shards.num_shards):
         parts.append(shards.load(number).rows(slice(wanted)))
         wanted -= parts[-1].num_pairs
         if not wanted:

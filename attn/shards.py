@@ -98,7 +98,13 @@ class Shards:
                     f"{self.path(number)} must have the {field} {expected.get(field)}, as its place among the"
                     f" shards of {MANIFEST} says; it has {saved.spec.get(field)}"
                 )
-        return saved.pairs
+        pairs = saved.pairs
+        if pairs.x.shape != (self.size(number), self.num_points):
+            raise CacheError(
+                f"{self.path(number)} must hold {self.size(number)} pairs of {self.num_points} points;"
+                f" it holds {pairs.num_pairs} of {pairs.num_points}"
+            )
+        return pairs
 
 
 def open_shards(folder: Path) -> Shards:
