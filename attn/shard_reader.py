@@ -45,7 +45,7 @@ def training_pairs(
              batch that one alone would get
 
     Raises ValueError for a single shard or a batch that cannot be shared out evenly, and CacheError, which
-    names the file, once a shard is to be used that is missing, damaged or not of this set.
+    names the file, once a shard is read that is missing, damaged or not of this set.
     """
     if not 0 <= worker < num_workers:
         raise ValueError(f"worker must be between 0 and {num_workers - 1} (num_workers - 1); got {worker}")
@@ -59,14 +59,11 @@ def training_pairs(
     else:
         rows = _interleaved(turns, sequence).shard(num_workers, worker)
     batches = rows.batch(batch_size // num_workers).prefetch(_READY)
-    try:
-        for arrays in batches.as_numpy_iterator():
-            yield Pairs(**arrays)
-    except tf.errors.OpError:
-        # TensorFlow wraps what our own function raised in words of its own.
+    for arrays in batches.as_numpy_iterator():
         if sequence.failures:
-            raise sequence.failures[0] from None
-        raise
+            break
+        yield Pairs(**arrays)
+    raise sequence.failures[0]
 
 
 def held_out_pairs(shards: Shards, num_pairs: int) -> Pairs:
@@ -82,7 +79,10 @@ def held_out_pairs(shards: Shards, num_pairs: int) -> Pairs:
 
 @dataclass(frozen=True)
 class _Sequence:
-    """The training shards one after the other, every epoch in an order of its own; a place counts from 0."""
+    """The training shards one after the other, every epoch in an order of its own; a place counts from 0.
+
+    failures   why shards could not be read: what Python raises TensorFlow would only report in its own words
+    """
 
     shards: Shards
     num_training: int
@@ -90,14 +90,19 @@ class _Sequence:
     failures: list[CacheError] = field(default_factory=list)
 
     def arrays(self, place: np.int64, first: np.int64) -> tuple[NDArray[Any], ...]:
-        """x, series, y, valid of the shard at a place, its pairs permuted, from `first` on."""
+        """x, series, y, valid of the pairs of the shard at a place, permuted, from `first` on.
+
+        No pairs where the shard cannot be read.
+        """
         epoch, position = divmod(int(place), self.num_training)
         order = np.random.default_rng([self.seed, _ORDER_OF_SHARDS, epoch]).permutation(self.num_training)
         try:
             pairs = self.shards.load(int(order[position]))
         except CacheError as error:
             self.failures.append(error)
-            raise
+            return tuple(
+                np.empty((0, self.shards.num_points), kind.as_numpy_dtype) for kind in _FIELDS.values()
+            )
         rows = np.random.default_rng([self.seed, _ORDER_OF_PAIRS, int(place)]).permutation(pairs.num_pairs)
         chosen = pairs.rows(rows[first:])
         return tuple(getattr(chosen, name) for name in _FIELDS)
@@ -109,7 +114,7 @@ def _interleaved(turns: tf.data.Dataset, sequence: _Sequence) -> tf.data.Dataset
 
 
 def _lane(turn: tf.Tensor, sequence: _Sequence) -> tf.data.Dataset:
-    """All pairs, one by one, of the lane whose turn it is at a position of the training."""
+    """All pairs, one by one, of the lane whose turn it is at a position; a shard that fails ends it."""
     size = sequence.shards.size(0)
     pair, lane = turn // LANES, turn % LANES
     first_place = pair // size * LANES + lane
@@ -124,4 +129,5 @@ def _lane(turn: tf.Tensor, sequence: _Sequence) -> tf.data.Dataset:
         }
 
     places = tf.data.Dataset.range(first_place, tf.int64.max, LANES)
-    return places.map(read).prefetch(1).flat_map(tf.data.Dataset.from_tensor_slices)
+    whole = places.map(read).take_while(lambda arrays: tf.shape(arrays["x"])[0] > 0)
+    return whole.prefetch(1).flat_map(tf.data.Dataset.from_tensor_slices)
