@@ -1,16 +1,17 @@
-"""Batches from shards, with tf.data, in an order that depends on seed and position alone.
+"""Batches from shards, with tf.data, in an order that depends on seed, step and size of the batch alone.
 
-The order.  The training shards follow each other without end, every epoch in an order drawn for it.  Lane j
-of LANES takes the shards at the places j, j + LANES, ... of that sequence, and the pairs of each in an
-order drawn for its place.  The lanes take turns, pair by pair: pair p of the training is pair p // LANES of
-lane p % LANES. So a training that goes on at any step opens one shard a lane and reads nothing before them,
-and where the number of workers divides LANES each reads the shards of its own lanes only.
+The order.  The training shards follow each other without end, every epoch in an order drawn for it.  Of L
+lanes lane j takes the shards at the places j, j + L, ... of that sequence, and the pairs of each in an order
+drawn for its place.  A batch is as many pairs of every lane, one lane after the other: L is the largest
+number up to MAX_LANES that divides the batch.  So a training that goes on at any step opens one shard a lane
+and reads nothing before them, and a worker that takes some rows of every batch reads the shards of their
+lanes only.
 
-How far that is from uniform.  Every pair is seen once an epoch, but a batch is drawn evenly from LANES
-shards, where a permutation of everything would draw from all.  As pairs are drawn independently, no batch
-of the first epoch differs in distribution from one of that permutation; in later epochs pairs of one shard
-meet again more often than by chance.  Where LANES does not divide the number of training shards, the end of
-an epoch and the beginning of the next are mixed: there a pair may be seen twice within LANES shards.
+How far that is from uniform.  Every pair is seen once an epoch, but a batch is drawn evenly from L shards,
+where a permutation of everything would draw from all.  As pairs are drawn independently, no batch of the
+first epoch differs in distribution from one of that permutation; in later epochs pairs of one shard meet
+again more often than by chance.  Where L does not divide the number of training shards, the end of an epoch
+and the beginning of the next are mixed: there a pair may be seen twice within L shards.
 
 Memory.  A lane holds the shard in use and the next one: it does not grow with the number of pairs.
 """
@@ -28,7 +29,7 @@ from attn.holdout import num_training
 from attn.shards import Shards
 from attn.types import Pairs
 
-LANES = 8
+MAX_LANES = 8
 # Batches that wait to be taken.
 _READY = 2
 # Streams of random numbers beside those of `attn.stream`, which are called 0 to 2.
@@ -37,32 +38,35 @@ _FIELDS = {"x": tf.float32, "series": tf.int8, "y": tf.float32, "valid": tf.bool
 
 
 def training_pairs(
-    shards: Shards, start: int, batch_size: int, seed: int, *, worker: int = 0, num_workers: int = 1
+    shards: Shards, start: int, batch_size: int, seed: int, rows: slice = slice(None)
 ) -> Iterator[Pairs]:
     """The pairs of every step from `start` on, without end; the last fifth of the shards is left out.
 
-    worker   gets the rows worker, worker + num_workers, ... of every batch; all workers together get the
-             batch that one alone would get
+    rows   which rows of every batch are wanted: those of one worker; all by default
 
-    Raises ValueError for a single shard or a batch that cannot be shared out evenly, and CacheError, which
-    names the file, once a shard is read that is missing, damaged or not of this set.
+    Raises ValueError for a single shard, and CacheError, which names the file, once a shard is read that is
+    missing, damaged or not of this set.
     """
-    if not 0 <= worker < num_workers:
-        raise ValueError(f"worker must be between 0 and {num_workers - 1} (num_workers - 1); got {worker}")
-    if batch_size % num_workers:
-        raise ValueError(f"batch_size must be a multiple of num_workers, {num_workers}; got {batch_size}")
+    num_lanes = next(number for number in range(MAX_LANES, 0, -1) if batch_size % number == 0)
+    share = batch_size // num_lanes  # of every lane in a batch
+    first_row, stop_row, _ = rows.indices(batch_size)
+    lanes = range(first_row // share, -(-stop_row // share))
+    wanted = slice(first_row - lanes.start * share, stop_row - lanes.start * share)
     sequence = _Sequence(shards, num_training(shards.num_shards, "shards"), seed)
-    first = start * batch_size
-    turns = tf.data.Dataset.range(first, first + LANES)
-    if LANES % num_workers == 0:
-        rows = _interleaved(turns.shard(num_workers, worker), sequence)
-    else:
-        rows = _interleaved(turns, sequence).shard(num_workers, worker)
-    batches = rows.batch(batch_size // num_workers).prefetch(_READY)
+    batches = (
+        tf.data.Dataset.range(lanes.start, lanes.stop)
+        .interleave(
+            lambda lane: _pairs_of_lane(sequence, lane, num_lanes, start * share),
+            cycle_length=len(lanes),
+            block_length=share,
+        )
+        .batch(len(lanes) * share)
+        .prefetch(_READY)
+    )
     for arrays in batches.as_numpy_iterator():
         if sequence.failures:
             break
-        yield Pairs(**arrays)
+        yield Pairs(**arrays).rows(wanted)
     raise sequence.failures[0]
 
 
@@ -108,26 +112,20 @@ class _Sequence:
         return tuple(getattr(chosen, name) for name in _FIELDS)
 
 
-def _interleaved(turns: tf.data.Dataset, sequence: _Sequence) -> tf.data.Dataset:
-    """The pairs of the lanes that have those turns, one of each in turn."""
-    return turns.interleave(lambda turn: _lane(turn, sequence), cycle_length=LANES, block_length=1)
-
-
-def _lane(turn: tf.Tensor, sequence: _Sequence) -> tf.data.Dataset:
-    """All pairs, one by one, of the lane whose turn it is at a position; a shard that fails ends it."""
-    size = sequence.shards.size(0)
-    pair, lane = turn // LANES, turn % LANES
-    first_place = pair // size * LANES + lane
+def _pairs_of_lane(sequence: _Sequence, lane: tf.Tensor, num_lanes: int, first_pair: int) -> tf.data.Dataset:
+    """The pairs of a lane one by one, from its pair of that number on; a shard that fails ends it."""
+    shards = sequence.shards
+    num_passed, first_of_shard = divmod(first_pair, shards.size(0))
+    first_place = num_passed * num_lanes + lane
 
     def read(place: tf.Tensor) -> dict[str, tf.Tensor]:
-        first_pair = tf.where(place == first_place, pair % size, 0)
-        arrays = tf.numpy_function(sequence.arrays, (place, first_pair), list(_FIELDS.values()))
-        num_points = sequence.shards.num_points
+        first = tf.where(place == first_place, np.int64(first_of_shard), 0)
+        arrays = tf.numpy_function(sequence.arrays, (place, first), list(_FIELDS.values()))
         return {
-            name: tf.ensure_shape(array, (None, num_points))
+            name: tf.ensure_shape(array, (None, shards.num_points))
             for name, array in zip(_FIELDS, arrays, strict=True)
         }
 
-    places = tf.data.Dataset.range(first_place, tf.int64.max, LANES)
+    places = tf.data.Dataset.range(first_place, tf.int64.max, num_lanes)
     whole = places.map(read).take_while(lambda arrays: tf.shape(arrays["x"])[0] > 0)
     return whole.prefetch(1).flat_map(tf.data.Dataset.from_tensor_slices)

@@ -33,22 +33,21 @@ class Stream:
         """The training batch of a step; in overfit mode always the first."""
         return next(self.batches(step, step + 1))
 
-    def batches(self, start: int, stop: int, *, worker: int = 0, num_workers: int = 1) -> Iterator[Batch]:
+    def batches(self, start: int, stop: int, rows: slice = slice(None)) -> Iterator[Batch]:
         """The batches of these steps, in order: shards are opened once, and read ahead.
 
-        worker   gets the rows worker, worker + num_workers, ... of every batch, and of shards it need not
-                 read those of others (see `attn.shard_reader`)
+        rows   which rows of every batch are wanted: those of one worker, which need not read the shards of
+               others (see `attn.shard_reader`); all by default
         """
-        mine = slice(worker, None, num_workers)
         if self.overfit:
             first = replace(self, overfit=False).batch(0)
-            yield from repeat(first.rows(mine), stop - start)
+            yield from repeat(first.rows(rows), stop - start)
             return
-        read = self._read(start, worker, num_workers) if isinstance(self.source, Shards) else None
+        read = self._read(self.source, start, rows) if isinstance(self.source, Shards) else None
         for step in range(start, stop):
             rng = np.random.default_rng([self.seed, _TRAINING, step])
             pairs = self._draw(rng) if read is None else next(read)
-            yield arrange(pairs, self.regime, self.num_context, rng).rows(mine)
+            yield arrange(pairs, self.regime, self.num_context, rng).rows(rows)
 
     def test(self, num_pairs: int) -> Batch:
         """Pairs that training never sees, in the order of the regime."""
@@ -69,14 +68,12 @@ class Stream:
         training = num_training(self.source.num_pairs)
         return self.source.rows(rng.choice(training, self.batch_size, replace=training < self.batch_size))
 
-    def _read(self, start: int, worker: int, num_workers: int) -> Iterator[Pairs]:
-        """The pairs of one batch after the other, from shards; the rows of other workers are stand-ins.
+    def _read(self, shards: Shards, start: int, rows: slice) -> Iterator[Pairs]:
+        """The pairs of one batch after the other, where all but the wanted rows hold stand-ins.
 
-        All pairs of shards have as many points of each series: an arrangement draws the same for any of them.
+        An arrangement draws the same for them: all pairs of shards have as many points of each series.
         """
-        assert isinstance(self.source, Shards)
-        stand_ins = np.arange(self.batch_size) // num_workers
-        for pairs in training_pairs(
-            self.source, start, self.batch_size, self.seed, worker=worker, num_workers=num_workers
-        ):
+        first, end, _ = rows.indices(self.batch_size)
+        stand_ins = np.clip(np.arange(self.batch_size) - first, 0, end - first - 1)
+        for pairs in training_pairs(shards, start, self.batch_size, self.seed, rows):
             yield pairs.rows(stand_ins)

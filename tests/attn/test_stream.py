@@ -84,17 +84,16 @@ def test_the_last_shards_are_held_out(shards):
 
 @pytest.mark.parametrize("regime", ["mixed", "shuffle", "half_half", "full_infer", "forecast"])
 def test_workers_arrange_their_rows_of_shards_as_one_alone_would(shards, regime):
-    data = stream(shards, regime=regime, batch_size=6)
+    data = stream(shards, regime=regime, batch_size=7)
     whole = next(data.batches(3, 4))
-    for worker in range(2):
-        rows = whole.rows(slice(worker, None, 2))
-        own = next(data.batches(3, 4, worker=worker, num_workers=2))
+    for rows in (slice(0, 3), slice(3, 7)):
+        own, expected = next(data.batches(3, 4, rows)), whole.rows(rows)
         for name in ("x", "series", "y", "valid", "num_context"):
-            np.testing.assert_array_equal(getattr(own, name), getattr(rows, name))
+            np.testing.assert_array_equal(getattr(own, name), getattr(expected, name))
 
 
-def test_workers_share_a_batch_that_is_drawn():
-    whole = stream().batch(3)
-    for worker in range(2):
-        own = next(stream().batches(3, 4, worker=worker, num_workers=2))
-        assert same(own, whole.rows(slice(worker, None, 2)))
+@pytest.mark.parametrize("overfit", [False, True])
+def test_workers_share_a_batch_that_is_drawn(overfit):
+    data = stream(overfit=overfit)
+    for rows in (slice(0, 2), slice(2, 4)):
+        assert same(next(data.batches(3, 4, rows)), data.batch(3).rows(rows))

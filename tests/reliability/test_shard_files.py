@@ -30,6 +30,7 @@ class TestKills:
 
     def test_a_shard_is_whole_or_not_there_and_the_set_becomes_the_same(self, tmp_path, promise, is_smallest):
         wanted = 3 if is_smallest else 100
+        self.uninterrupted(tmp_path / "first")  # which starts the server that children are forked from
         reference, seconds = self.uninterrupted(tmp_path / "whole")
         rng = np.random.default_rng(0)
         num_kills = num_whole = num_sets = num_same = 0
