@@ -224,8 +224,11 @@ def _read_manifest(folder: Path) -> Shards:
         raise CacheError(f"the schema version of {path} must be {SCHEMA_VERSION}; got {version}")
     if checksum != _checksum(spec):
         raise CacheError(f"{path} is damaged: its spec does not have the checksum that was saved with it")
-    process = PairProcess(**{field.name: spec[field.name] for field in fields(PairProcess)})
-    return Shards(folder, process, spec["num_pairs"], spec["num_shards"], spec["seed"])
+    try:
+        process = PairProcess(**{field.name: spec[field.name] for field in fields(PairProcess)})
+        return Shards(folder, process, spec["num_pairs"], spec["num_shards"], spec["seed"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CacheError(f"{path} must describe a process, pairs and shards: {error}") from error
 
 
 def _checksum(spec: dict[str, Any]) -> str:

@@ -33,6 +33,7 @@ from attn.runs import (
     save_weights,
     write_json,
 )
+from attn.shards import Shards
 from attn.snapshot import Snapshot
 from attn.stream import Stream, TrainingData
 from attn.trainer import TrainConfig, Trainer
@@ -175,7 +176,7 @@ def _check_same_spec(directory: Path, spec: dict[str, Any]) -> None:
     """A run goes on only as what it was begun as, in every field of model, training and data."""
     begun = read_summary(directory).spec
     wanted = json.loads(json.dumps(spec))
-    for part in ("model", "training", "process", "start_from"):
+    for part in ("model", "training", "process", "shards", "start_from"):
         old, new = begun.get(part) or {}, wanted.get(part) or {}
         for field in sorted({*old, *new}):
             if old.get(field) != new.get(field):
@@ -197,6 +198,7 @@ def _spec(
         "training": asdict(config),
         "process": asdict(source) if isinstance(source, PairProcess) else None,
         "data": None if data is None else dict(data),
+        "shards": source.spec if isinstance(source, Shards) else None,
         "start_from": None if start_from is None else origin_of(start_from),
         "seed": config.seed,
         "packages": {"python": platform.python_version(), **_versions()},

@@ -1,5 +1,6 @@
 """Folders of shards: what is written, that it goes on where it stopped, and what is refused."""
 
+import hashlib
 import json
 import os
 import re
@@ -224,6 +225,16 @@ class TestOpening:
         path = written.folder / MANIFEST
         path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 2}))
         with raises(f"the schema version of {path} must be 1; got 2"):
+            open_shards(written.folder)
+
+    def test_a_manifest_that_was_written_by_another(self, written):
+        path = written.folder / MANIFEST
+        spec = {**written.spec, "num_shards": "many"}
+        checksum = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+        path.write_text(json.dumps({"schema_version": 1, "spec": spec, "checksum": checksum}))
+        with pytest.raises(
+            CacheError, match=f"^{re.escape(str(path))} must describe a process, pairs and shards"
+        ):
             open_shards(written.folder)
 
 

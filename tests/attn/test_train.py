@@ -1,5 +1,7 @@
 import hashlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from attn.models import HistoricConfig, PairTransformerConfig
 from attn.processes import PairProcess
 from attn.runs import RunError, load_run
+from attn.shards import Shards, write_shards
 from attn.train import TrainConfig, train
 
 PROCESS = PairProcess(num_points=5)
@@ -129,6 +132,17 @@ def test_a_run_goes_on_only_as_what_it_was_begun_as(whole):
 def test_a_finished_run_resumes_to_itself(whole):
     again = train(whole.directory, SMALL, QUICK, PROCESS, resume=True)
     assert losses(again) == losses(whole)
+
+
+def test_a_run_on_shards_does_not_go_on_with_others(whole, tmp_path):
+    shards = Shards(tmp_path / "shards", PROCESS, num_pairs=20, num_shards=5, seed=1)
+    write_shards(shards)
+    begun = shutil.copytree(whole.directory, tmp_path / "begun")
+    spec = json.loads((begun / "spec.json").read_text())
+    of_others = {**spec, "process": None, "shards": {**shards.spec, "seed": 2}}
+    (begun / "spec.json").write_text(json.dumps(of_others))
+    with pytest.raises(RunError, match=r"^seed must be 2, as when .* was begun; got 1$"):
+        train(begun, SMALL, QUICK, shards, resume=True)
 
 
 def test_overfit_learns_one_batch_by_heart(tmp_path):

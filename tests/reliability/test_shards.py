@@ -53,11 +53,11 @@ class TestMemory:
             seen = measure(shards.folder, tmp_path / "r", num_passing // batch_size // NUM_EPOCHS, batch_size)
         curve = np.array(seen["curve"], float)
         assert curve[-1, 0] == num_passing
-        slope, low, high = slope_with_interval(curve[curve[:, 0] >= num_passing / 5])
+        slope, low, high = slope_with_interval(curve[curve[:, 0] >= num_passing / 2])
+        found = f"{slope:.3g} [{low:.3g}, {high:.3g}] bytes a pair over the second half"
         text = f"{num_passing} pairs of {shards.num_points} points pass through training in constant memory"
         note = (
-            f"{slope:.3g} [{low:.3g}, {high:.3g}] bytes a pair, which takes {on_disk:.0f} on the disk;"
-            f" {curve[-1, 1] / 2**20:.0f} MiB in all, of which {curve[0, 1] / 2**20:.0f} are TensorFlow and"
+            f"{found}, and {on_disk:.0f} on the disk; {curve[-1, 1] / 2**20:.0f} MiB in all, of which {curve[0, 1] / 2**20:.0f} are TensorFlow and"
             f" imports; pairs a second: {drawn_per_second:.0f} drawn and written, {seen['read']:.0f} read,"
             f" {seen['arranged']:.0f} read and arranged, {seen['trained']:.0f} trained on by a tiny model,"
             f" which waits for data {100 * seen['waiting']:.1f} % of its time"
@@ -65,7 +65,7 @@ class TestMemory:
         if report_folder is not None:
             report_folder.mkdir(parents=True, exist_ok=True)
             with write_whole(report_folder / "shards.png") as file:
-                file.write(render_png(lambda ax: draw_memory(ax, curve, on_disk)))
+                file.write(render_png(lambda ax: draw_memory(ax, curve, on_disk, found)))
         promise(Promise(SECTION, text, int(high * num_passing < NO_GROWTH), 1, note=note))
 
 
@@ -88,15 +88,16 @@ def slope_with_interval(curve):
     return line.slope, line.slope - half, line.slope + half
 
 
-def draw_memory(ax, curve, on_disk):
+def draw_memory(ax, curve, on_disk, found):
     """Resident memory against pairs seen, beside what it would be if pairs stayed in memory."""
     pairs, resident = curve[:, 0] / 1e6, curve[:, 1] / 1e9
-    level = np.median(resident[len(resident) // 5 :])
+    level = np.median(resident[len(resident) // 2 :])
     kept = level + curve[:, 0] * on_disk / 1e9
     ax.plot(pairs, kept, color=VERMILLION, ls="--", label="if pairs stayed in memory")
     ax.plot(pairs, resident, color=BLUE, label="measured")
     ax.axhline(resident[0], color=GREY, ls=":", label="TensorFlow and imports alone")
-    ax.set(xlabel="million pairs seen", ylabel="resident memory, GB", ylim=(0, None), xlim=(0, pairs[-1]))
+    ax.set(title=found, xlabel="million pairs seen", ylabel="resident memory, GB")
+    ax.set(xlim=(0, pairs[-1]), ylim=(0, None))
     ax.figure.legend(loc="outside lower center", ncols=2)
     return ax
 
