@@ -142,28 +142,36 @@ def write_shards(
     Raises CacheError if the folder holds another set and `overwrite` is off, if the disk has too little
     space (nothing is changed then), or if it refuses.
     """
-    old = []
-    if (shards.folder / MANIFEST).exists() and not is_unfinished(shards):
-        if overwrite:
-            old = sorted(shards.folder.glob("shard-*-of-*.npz"))
-        else:
-            _check_same_set(shards, _read_manifest(shards.folder))
+    old = _to_be_replaced(shards, overwrite)
     numbers = list(range(shards.num_shards)) if old else shards.missing()
     _check_space(shards, numbers, old)
+    _prepare_folder(shards, old)
+    for number in numbers:
+        save_pairs(shards.path(number), _draw(shards, number, on_pair), {**shards.spec, "shard": number})
+    return len(numbers)
+
+
+def _to_be_replaced(shards: Shards, overwrite: bool) -> list[Path]:
+    """The shards of an old set; none where the folder holds none, or this very set, which stays."""
+    if not (shards.folder / MANIFEST).exists() or is_unfinished(shards):
+        return []
+    if overwrite:
+        return sorted(shards.folder.glob("shard-*-of-*.npz"))
+    _check_same_set(shards, _read_manifest(shards.folder))
+    return []
+
+
+def _prepare_folder(shards: Shards, old: list[Path]) -> None:
+    """Remove the old set, and what a kill left half-written; then say what the folder is to hold."""
     try:
-        for path in (
-            *old,
-            *shards.folder.glob(".shard*.tmp"),
-        ):  # the latter are what a kill left half-written
+        shards.folder.mkdir(parents=True, exist_ok=True)
+        for path in (*old, *shards.folder.glob(".shard*.tmp")):
             path.unlink()
         _write_manifest(shards)
     except OSError as error:
         raise CacheError(
             f"shards could not be written to {shards.folder}: {error.strerror or error}"
         ) from error
-    for number in numbers:
-        save_pairs(shards.path(number), _draw(shards, number, on_pair), {**shards.spec, "shard": number})
-    return len(numbers)
 
 
 def _draw(shards: Shards, number: int, on_pair: Callable[[], None]) -> Pairs:
@@ -199,7 +207,6 @@ def _check_space(shards: Shards, numbers: list[int], old: list[Path]) -> None:
 
 
 def _write_manifest(shards: Shards) -> None:
-    shards.folder.mkdir(parents=True, exist_ok=True)
     content = {
         "schema_version": SCHEMA_VERSION,
         "spec": shards.spec,

@@ -57,10 +57,12 @@ class TestMemory:
         found = f"{slope:.3g} [{low:.3g}, {high:.3g}] bytes a pair over the second half"
         text = f"{num_passing} pairs of {shards.num_points} points pass through training in constant memory"
         note = (
-            f"{found}, and {on_disk:.0f} on the disk; {curve[-1, 1] / 2**20:.0f} MiB in all, of which {curve[0, 1] / 2**20:.0f} are TensorFlow and"
-            f" imports; pairs a second: {drawn_per_second:.0f} drawn and written, {seen['read']:.0f} read,"
-            f" {seen['arranged']:.0f} read and arranged, {seen['trained']:.0f} trained on by a tiny model,"
-            f" which waits for data {100 * seen['waiting']:.1f} % of its time"
+            f"{found}, and {on_disk:.0f} on the disk; in all {curve[-1, 1] / 2**20:.0f} MiB, of which"
+            f" TensorFlow and imports are {curve[0, 1] / 2**20:.0f}; pairs a second:"
+            f" {drawn_per_second:.0f} drawn and written,"
+            f" {seen['read']:.0f} read, {seen['arranged']:.0f} read and arranged,"
+            f" {seen['trained']:.0f} trained on by a tiny model, which waits for data"
+            f" {100 * seen['waiting']:.1f} % of its time"
         )
         if report_folder is not None:
             report_folder.mkdir(parents=True, exist_ok=True)
