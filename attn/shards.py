@@ -123,12 +123,20 @@ def open_shards(folder: Path) -> Shards:
     return shards
 
 
-def is_unfinished(shards: Shards) -> bool:
-    """Whether the folder holds this very set with some shards still to be drawn."""
+def is_begun(shards: Shards) -> bool:
+    """Whether the folder holds this very set, or some of its shards."""
     try:
-        return _read_manifest(shards.folder) == shards and bool(shards.missing())
+        return _read_manifest(shards.folder) == shards
     except CacheError:
         return False
+
+
+def waiting(shards: Shards, overwrite: bool) -> list[int]:
+    """The numbers of the shards that `write_shards` would draw.
+
+    Raises CacheError if the folder holds another set and `overwrite` is off.
+    """
+    return list(range(shards.num_shards)) if _to_be_replaced(shards, overwrite) else shards.missing()
 
 
 def write_shards(
@@ -136,14 +144,13 @@ def write_shards(
 ) -> int:
     """Draw and save the shards that are not there yet; the number of them.
 
-    overwrite   draw all anew, unless the folder holds this very set unfinished: then it is gone on with
+    overwrite   draw all anew, unless the folder holds some shards of this very set: then it is gone on with
     on_pair     called after each pair that is drawn
 
     Raises CacheError if the folder holds another set and `overwrite` is off, if the disk has too little
     space (nothing is changed then), or if it refuses.
     """
-    old = _to_be_replaced(shards, overwrite)
-    numbers = list(range(shards.num_shards)) if old else shards.missing()
+    numbers, old = waiting(shards, overwrite), _to_be_replaced(shards, overwrite)
     _check_space(shards, numbers, old)
     _prepare_folder(shards, old)
     for number in numbers:
@@ -152,8 +159,8 @@ def write_shards(
 
 
 def _to_be_replaced(shards: Shards, overwrite: bool) -> list[Path]:
-    """The shards of an old set; none where the folder holds none, or this very set, which stays."""
-    if not (shards.folder / MANIFEST).exists() or is_unfinished(shards):
+    """All shards of a set that is another, or finished; none where there is none or it is gone on with."""
+    if not (shards.folder / MANIFEST).exists() or (is_begun(shards) and shards.missing()):
         return []
     if overwrite:
         return sorted(shards.folder.glob("shard-*-of-*.npz"))

@@ -60,7 +60,7 @@ def data(
         typer.Option(
             "--overwrite/--no-overwrite",
             help="Draw anew, or reuse what the folder holds. Asked for when missing and the folder holds"
-            " pairs. Shards that were interrupted are gone on with either way. (original: overwrite)",
+            " pairs, but for shards of the same draw: these are gone on with. (original: overwrite)",
         ),
     ] = None,
     num_points: Annotated[int, typer.Option(help="Points a series. (the original always drew 200)")] = 50,
@@ -132,11 +132,13 @@ def _draw_pairs(
 
 
 def _draw_shards(shards: "Shards", overwrite: bool | None, *, quiet: bool) -> _Drawn:
-    from attn.shards import MANIFEST, is_unfinished, write_shards
+    from attn.shards import MANIFEST, is_begun, waiting, write_shards
 
-    may_overwrite = not is_unfinished(shards) and _may_overwrite(shards.folder / MANIFEST, overwrite)
-    waiting = range(shards.num_shards) if may_overwrite else shards.missing()
-    num_waiting = sum(map(shards.size, waiting))
+    # What a kill may have ended at any moment goes on without a question.
+    if overwrite is None and is_begun(shards):
+        overwrite = False
+    may_overwrite = _may_overwrite(shards.folder / MANIFEST, overwrite)
+    num_waiting = sum(map(shards.size, waiting(shards, may_overwrite)))
     with progress_bar(num_waiting, f"drawing {shards.folder.parent.name}", quiet=quiet) as advance:
         num_drawn = write_shards(shards, overwrite=may_overwrite, on_pair=advance)
     line = (

@@ -14,7 +14,7 @@ import pytest
 
 from attn.files import CacheError, cached_pairs, load_pairs, save_pairs
 from attn.processes import PairProcess
-from attn.shards import MANIFEST, Shards, is_unfinished, open_shards, write_shards
+from attn.shards import MANIFEST, Shards, is_begun, open_shards, waiting, write_shards
 from tests.attn.test_files import largest_file
 
 PROCESS = PairProcess(num_points=3)
@@ -96,7 +96,8 @@ class TestGoingOn:
         write_shards(whole)
         with pytest.raises(Killed):
             write_shards(shards, on_pair=kill_after(num_drawn))
-        assert is_unfinished(shards)
+        assert is_begun(shards)
+        assert len(waiting(shards, overwrite=True)) == 4 - num_done
         assert len(content(shards)) == 1 + num_done
         counted = []
         assert write_shards(shards, on_pair=lambda: counted.append(1)) == 4 - num_done
@@ -113,7 +114,8 @@ class TestGoingOn:
     def test_a_whole_set_is_left_alone(self, written):
         before = [path.stat().st_mtime_ns for path in written.folder.glob("*.npz")]
         assert write_shards(written) == 0
-        assert not is_unfinished(written)
+        assert is_begun(written)
+        assert waiting(written, overwrite=False) == []
         assert [path.stat().st_mtime_ns for path in written.folder.glob("*.npz")] == before
 
     def test_an_unfinished_set_is_gone_on_with_even_if_it_may_be_overwritten(self, written):
@@ -122,6 +124,7 @@ class TestGoingOn:
 
     def test_overwriting_draws_all_anew(self, written):
         before = content(written)
+        assert waiting(written, overwrite=True) == [0, 1, 2, 3]
         written.path(1).write_bytes(b"damaged")
         assert write_shards(written, overwrite=True) == 4
         assert content(written) == before
@@ -151,6 +154,7 @@ class TestGoingOn:
         before = content(written)
         with raises(f"{written.folder} must hold shards with {said} (overwrite replaces them)"):
             write_shards(replace(written, **changes))
+        assert not is_begun(replace(written, **changes))
         assert content(written) == before
 
 

@@ -55,17 +55,22 @@ class TestData:
         assert out.endswith("of which 2 were drawn now\n")
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
-    def test_a_finished_set_is_kept_or_drawn_anew_as_was_said(self, attn, refused, folder):
+    def test_a_finished_set_is_kept_or_drawn_anew_as_was_said(self, attn):
+        """The same command may have been killed after the last shard: it must not be refused."""
         attn(*DATA)
-        assert refused(*DATA) == (
-            "--overwrite or --no-overwrite must be given where pairs exist and no terminal can be asked;"
-            " data/rbf_const_2D/shards/shards.json exists"
+        assert attn(*DATA)[:2] == (
+            0,
+            "data/rbf_const_2D/shards: 30 pairs of 12 points in 5 shards, of which 0 were drawn now\n",
         )
         assert attn(*DATA, "--no-overwrite")[1].endswith("of which 0 were drawn now\n")
         assert attn(*DATA, "--overwrite")[1].endswith("of which 5 were drawn now\n")
 
     def test_another_set_is_refused(self, attn, refused):
         attn(*DATA)
+        assert refused(*DATA, "--seed", "1") == (
+            "--overwrite or --no-overwrite must be given where pairs exist and no terminal can be asked;"
+            " data/rbf_const_2D/shards/shards.json exists"
+        )
         assert refused(*DATA, "--seed", "1", "--no-overwrite") == (
             "data/rbf_const_2D/shards must hold shards with seed 1; they were drawn with 0"
             " (overwrite replaces them)"
