@@ -103,6 +103,11 @@ def load_pairs(path: Path) -> SavedPairs:
     return SavedPairs(Pairs(**arrays), json.loads(spec_text))
 
 
+def sha256_of(pairs: Pairs) -> str:
+    """What tells pairs from all others, wherever they lie: over dtype, shape and content of the arrays."""
+    return _checksum({name: getattr(pairs, name) for name in _ARRAYS}, "")
+
+
 @contextmanager
 def write_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of `path` only once all of it is on the disk.

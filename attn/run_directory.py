@@ -13,9 +13,9 @@ from typing import Any
 
 from attn.checksums import SUMS, ChecksumError, record_sums
 from attn.config import CONFIG, to_toml
-from attn.files import write_whole
+from attn.files import sha256_of, write_whole
 from attn.locks import being_made
-from attn.models import ModelConfig
+from attn.models import ModelConfig, model_config
 from attn.processes import PairProcess
 from attn.runs import (
     SCHEMA_VERSION,
@@ -28,6 +28,8 @@ from attn.runs import (
     read_summary,
     write_json,
 )
+from attn.shards import Shards
+from attn.stream import TrainingData
 from attn.trainer import Restored, TrainConfig
 from attn.types import Pairs
 
@@ -37,19 +39,21 @@ _PACKAGES = ("attn-diagnostics", "tensorflow", "keras", "numpy", "scipy")
 
 
 def spec_of(
-    model_config: ModelConfig,
+    model: ModelConfig,
     config: TrainConfig,
-    source: PairProcess | Pairs,
+    source: TrainingData,
     data: Mapping[str, Any] | None,
     start_from: Path | None,
 ) -> dict[str, Any]:
     """What spec.json says of a training of these."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "model": asdict(model_config),
+        "model": asdict(model),
         "training": asdict(config),
         "process": asdict(source) if isinstance(source, PairProcess) else None,
         "data": None if data is None else dict(data),
+        "pairs": {"pairs_sha256": sha256_of(source)} if isinstance(source, Pairs) else None,
+        "shards": source.spec if isinstance(source, Shards) else None,
         "start_from": None if start_from is None else origin_of(start_from),
         "seed": config.seed,
         "packages": {"python": platform.python_version(), **_versions()},
@@ -123,16 +127,34 @@ def _write_config(path: Path, spec: dict[str, Any]) -> None:
 
 
 def _check_same_spec(directory: Path, spec: dict[str, Any]) -> None:
-    """A run goes on only as what it was begun as, in every field of model, training and data."""
-    begun = read_spec(directory)
+    """A run goes on only as what it was begun as, in every field of model, training and data.
+
+    Data are compared by what they are, not by where they lie.
+    """
+    begun = _in_full(read_spec(directory), directory)
     wanted = json.loads(json.dumps(spec))
-    for part in ("model", "training", "process", "start_from"):
-        old, new = begun.get(part) or {}, wanted.get(part) or {}
+    for part in ("model", "training", "process", "pairs", "shards", "start_from"):
+        if part not in begun:  # an earlier version did not write it down
+            continue
+        old, new = begun[part] or {}, wanted[part] or {}
         for field in sorted({*old, *new}):
             if old.get(field) != new.get(field):
                 raise RunError(
                     f"{field} must be {old.get(field)}, as when {directory} was begun; got {new.get(field)}"
                 )
+
+
+def _in_full(spec: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """The spec with the fields that the version that wrote it did not have, at their defaults."""
+    try:
+        now = {
+            "model": asdict(model_config(spec["model"])),
+            "training": asdict(TrainConfig(**spec["training"])),
+            "process": asdict(PairProcess(**spec["process"])) if spec["process"] else None,
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{directory / 'spec.json'} must describe a model and a training: {error}") from error
+    return json.loads(json.dumps({**spec, **now}))
 
 
 def _versions() -> dict[str, str]:

@@ -1,23 +1,28 @@
 """Training batches as a function of (seed, step): a run that resumes sees what it would have seen."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import repeat
 
 import numpy as np
 
 from attn.arrange import arrange
 from attn.holdout import num_training
 from attn.processes import PairProcess
+from attn.shard_reader import held_out_pairs, training_pairs
+from attn.shards import Shards
 from attn.types import Batch, Pairs
 
-# One stream of random numbers each, so that none repeats another.
+TrainingData = PairProcess | Pairs | Shards
+# One stream of random numbers each, so that none repeats another; `attn.shard_reader` has two more.
 _TEST_PAIRS, _TEST_ORDER, _TRAINING = range(3)
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Where batches come from: fresh draws of a process, or a set of pairs whose last fifth is held out."""
+    """Where batches come from: fresh draws of a process, or pairs or shards whose last fifth is held out."""
 
-    source: PairProcess | Pairs
+    source: TrainingData
     regime: str
     num_context: int
     batch_size: int
@@ -26,21 +31,49 @@ class Stream:
 
     def batch(self, step: int) -> Batch:
         """The training batch of a step; in overfit mode always the first."""
-        rng = np.random.default_rng([self.seed, _TRAINING, 0 if self.overfit else step])
-        if isinstance(self.source, PairProcess):
-            pairs = self.source.sample(self.batch_size, rng)
-        else:
-            training = num_training(self.source.num_pairs)
-            pairs = self.source.rows(
-                rng.choice(training, self.batch_size, replace=training < self.batch_size)
-            )
-        return arrange(pairs, self.regime, self.num_context, rng)
+        return next(self.batches(step, step + 1))
+
+    def batches(self, start: int, stop: int, rows: slice = slice(None)) -> Iterator[Batch]:
+        """The batches of these steps, in order: shards are opened once, and read ahead.
+
+        rows   which rows of every batch are wanted: those of one worker, which need not read the shards of
+               others (see `attn.shard_reader`); all by default
+        """
+        if self.overfit:
+            first = replace(self, overfit=False).batch(0)
+            yield from repeat(first.rows(rows), stop - start)
+            return
+        read = self._read(self.source, start, rows) if isinstance(self.source, Shards) else None
+        for step in range(start, stop):
+            rng = np.random.default_rng([self.seed, _TRAINING, step])
+            pairs = self._draw(rng) if read is None else next(read)
+            yield arrange(pairs, self.regime, self.num_context, rng).rows(rows)
 
     def test(self, num_pairs: int) -> Batch:
         """Pairs that training never sees, in the order of the regime."""
         if isinstance(self.source, PairProcess):
             pairs = self.source.sample(num_pairs, np.random.default_rng([self.seed, _TEST_PAIRS]))
+        elif isinstance(self.source, Shards):
+            pairs = held_out_pairs(self.source, num_pairs)
         else:
             first = num_training(self.source.num_pairs)
             pairs = self.source.rows(slice(first, first + num_pairs))
         return arrange(pairs, self.regime, self.num_context, np.random.default_rng([self.seed, _TEST_ORDER]))
+
+    def _draw(self, rng: np.random.Generator) -> Pairs:
+        """The pairs of one batch, from a process or from pairs that are in memory."""
+        if isinstance(self.source, PairProcess):
+            return self.source.sample(self.batch_size, rng)
+        assert isinstance(self.source, Pairs)
+        training = num_training(self.source.num_pairs)
+        return self.source.rows(rng.choice(training, self.batch_size, replace=training < self.batch_size))
+
+    def _read(self, shards: Shards, start: int, rows: slice) -> Iterator[Pairs]:
+        """The pairs of one batch after the other, where all but the wanted rows hold stand-ins.
+
+        An arrangement draws the same for them: all pairs of shards have as many points of each series.
+        """
+        first, end, _ = rows.indices(self.batch_size)
+        stand_ins = np.clip(np.arange(self.batch_size) - first, 0, end - first - 1)
+        for pairs in training_pairs(shards, start, self.batch_size, self.seed, rows):
+            yield pairs.rows(stand_ins)

@@ -18,9 +18,9 @@ from attn.rollout import to_points
 from attn.run_directory import finished_run, history_before, open_directory, seal, spec_of
 from attn.runs import WEIGHTS, Run, RunError, check_name, load_run, load_weights, save_weights, write_json
 from attn.snapshot import Snapshot
-from attn.stream import Stream
+from attn.stream import Stream, TrainingData
 from attn.trainer import TrainConfig, Trainer
-from attn.types import Batch, Pairs
+from attn.types import Batch
 
 __all__ = ["Progress", "TrainConfig", "held_out_pair", "train"]
 
@@ -40,7 +40,7 @@ def train(
     directory: Path,
     model_config: ModelConfig,
     config: TrainConfig,
-    source: PairProcess | Pairs,
+    source: TrainingData,
     *,
     data: Mapping[str, Any] | None = None,
     start_from: Path | None = None,
@@ -50,7 +50,8 @@ def train(
 ) -> Run:
     """Train a model into `directory`, and return the finished run.
 
-    source       draws fresh pairs for every step, or is a set of pairs of which the last fifth is held out
+    source       draws fresh pairs for every step, or is a set of pairs or shards of which the last fifth is
+                 held out
     data         what config.toml is to say of pairs that come from a file
     start_from   the directory of a finished run of the same model, whose weights are trained on
     resume       go on from the last whole checkpoint of a run of the same spec
@@ -72,7 +73,7 @@ def _train(
     directory: Path,
     model_config: ModelConfig,
     config: TrainConfig,
-    source: PairProcess | Pairs,
+    source: TrainingData,
     data: Mapping[str, Any] | None,
     start_from: Path | None,
     resume: bool,
@@ -121,14 +122,14 @@ def _train(
     return load_run(directory)
 
 
-def held_out_pair(config: TrainConfig, source: PairProcess | Pairs) -> Snapshot | None:
+def held_out_pair(config: TrainConfig, source: TrainingData) -> Snapshot | None:
     """The test pair that pictures of such a training show; None where none can be continued."""
     test = _test_batch(_stream(config, source), config)
     process = source if isinstance(source, PairProcess) else None
     return Snapshot.of(test, config.num_context, process, config.seed)
 
 
-def _stream(config: TrainConfig, source: PairProcess | Pairs) -> Stream:
+def _stream(config: TrainConfig, source: TrainingData) -> Stream:
     return Stream(source, config.regime, config.num_context, config.batch_size, config.seed, config.overfit)
 
 
@@ -139,10 +140,11 @@ def _test_batch(stream: Stream, config: TrainConfig) -> Batch:
 
 def _prefetched(stream: Stream, start: int, stop: int) -> Iterator[tuple[int, Batch]]:
     """(step, batch) with the next batch drawn while the current one is in use."""
+    batches = stream.batches(start, stop)
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(stream.batch, start) if start < stop else None
+        coming = pool.submit(next, batches, None)
         for step in range(start, stop):
-            assert coming is not None
             batch = coming.result()
-            coming = pool.submit(stream.batch, step + 1)
+            assert batch is not None
+            coming = pool.submit(next, batches, None)
             yield step, batch

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _TABLES = ("model", "training", "process", "data", "start_from")
 DEFAULT_MODEL = "pair_transformer"
-_SOURCES = ("kernel", "pairs", "csv", "real_pair")
+_SOURCES = ("kernel", "pairs", "shards", "csv", "real_pair")
 # Options of `attn train` that are called otherwise than the field that they set.
 _FIELD_OF = {"context": "num_context", "epochs": "num_epochs"}
 
@@ -111,7 +111,7 @@ class ConfigFile:
 
     def origin(self, request: Request) -> dict[str, Any] | None:
         """The [data] of the config of the new run; None where its pairs are drawn."""
-        if not (request.pairs or request.csv or request.real_pair):
+        if not (request.pairs or request.shards or request.csv or request.real_pair):
             return None
         said = {name: value for name, value in asdict(request).items() if value is not None}
         return {name: str(value) if isinstance(value, Path) else value for name, value in said.items()}

@@ -1,8 +1,8 @@
 """`attn data`: draw pairs and keep them, or write a real pair as a table."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,11 @@ from attn.commands.output import (
     save_text,
     say,
 )
+
+if TYPE_CHECKING:
+    from attn.processes import PairProcess
+    from attn.shards import Shards
+    from attn.types import Pairs
 
 
 def data(
@@ -40,12 +45,22 @@ def data(
         int | None,
         typer.Option(help="Pairs to draw. Asked for when missing. (original: number of pairs)"),
     ] = None,
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            help="Draw into this many files, in data/KERNEL/shards, for more pairs than memory holds:"
+            " attn train --shards reads them. Some thousand pairs a shard are a good size. The same command"
+            " goes on with what was interrupted.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool | None,
         typer.Option(
             "--overwrite/--no-overwrite",
             help="Draw anew, or reuse what the folder holds. Asked for when missing and the folder holds"
-            " pairs. (original: overwrite)",
+            " pairs, but for shards of the same draw: these are gone on with. (original: overwrite)",
         ),
     ] = None,
     num_points: Annotated[int, typer.Option(help="Points a series. (the original always drew 200)")] = 50,
@@ -65,9 +80,10 @@ def data(
     if real_pair is not None:
         if kernel is not None:
             raise CommandError("data must come from one source; got --kernel and --real-pair")
+        if shards is not None:
+            raise CommandError("--shards is for pairs that are drawn; got --real-pair")
         _write_table(real_pair, folder / f"{real_pair}.csv", overwrite)
         return
-    from attn.files import cached_pairs
     from attn.processes import PRESETS, named_process
 
     kernel = kernel if kernel is not None else ask(f"Kernel ({', '.join(PRESETS)})", "--kernel", str)
@@ -75,20 +91,68 @@ def data(
     if label is not None:
         process = replace(process, label=label)
     number = number if number is not None else ask("Number of pairs", "--number", int)
-    path = folder / kernel / "pairs.npz"
-    may_overwrite = _may_overwrite(path, overwrite)
-    with progress_bar(number, f"drawing {kernel}", quiet=quiet) as advance:
-        pairs = cached_pairs(path.parent, process, number, seed, overwrite=may_overwrite, on_pair=advance)
-    lines = [f"{path}: {pairs.num_pairs} pairs of {pairs.num_points} points"]
-    found = {"file": str(path), "num_pairs": pairs.num_pairs, "num_points": pairs.num_points}
+    if shards is None:
+        drawn = _draw_pairs(folder / kernel, process, number, seed, overwrite, quiet=quiet)
+    else:
+        from attn.shards import Shards
+
+        asked = Shards(folder / kernel / "shards", process, number, shards, seed)
+        drawn = _draw_shards(asked, overwrite, quiet=quiet)
+    lines, found = [drawn.line], drawn.found
     if plot:
         from attn.plots import examples_figure
 
-        examples = path.with_name("examples.png")
-        save_figure(examples, examples_figure(pairs))
+        examples = folder / kernel / "examples.png"
+        save_figure(examples, examples_figure(drawn.examples))
         lines.append(f"{examples}: examples")
         found["examples"] = str(examples)
     say(found, lines, quiet=quiet, as_json=json)
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """What was drawn, in a line and as JSON, and pairs of it to show."""
+
+    line: str
+    found: dict[str, Any]
+    examples: "Pairs"
+
+
+def _draw_pairs(
+    folder: Path, process: "PairProcess", number: int, seed: int, overwrite: bool | None, *, quiet: bool
+) -> _Drawn:
+    from attn.files import cached_pairs
+
+    path = folder / "pairs.npz"
+    may_overwrite = _may_overwrite(path, overwrite)
+    with progress_bar(number, f"drawing {folder.name}", quiet=quiet) as advance:
+        pairs = cached_pairs(folder, process, number, seed, overwrite=may_overwrite, on_pair=advance)
+    found = {"file": str(path), "num_pairs": pairs.num_pairs, "num_points": pairs.num_points}
+    return _Drawn(f"{path}: {pairs.num_pairs} pairs of {pairs.num_points} points", found, pairs)
+
+
+def _draw_shards(shards: "Shards", overwrite: bool | None, *, quiet: bool) -> _Drawn:
+    from attn.shards import MANIFEST, is_begun, waiting, write_shards
+
+    # What a kill may have ended at any moment goes on without a question.
+    if overwrite is None and is_begun(shards):
+        overwrite = False
+    may_overwrite = _may_overwrite(shards.folder / MANIFEST, overwrite)
+    num_waiting = sum(map(shards.size, waiting(shards, may_overwrite)))
+    with progress_bar(num_waiting, f"drawing {shards.folder.parent.name}", quiet=quiet) as advance:
+        num_drawn = write_shards(shards, overwrite=may_overwrite, on_pair=advance)
+    line = (
+        f"{shards.folder}: {shards.num_pairs} pairs of {shards.num_points} points in {shards.num_shards}"
+        f" shards, of which {num_drawn} were drawn now"
+    )
+    found = {
+        "folder": str(shards.folder),
+        "num_pairs": shards.num_pairs,
+        "num_points": shards.num_points,
+        "num_shards": shards.num_shards,
+        "num_shards_drawn": num_drawn,
+    }
+    return _Drawn(line, found, shards.load(0))
 
 
 def _write_table(name: str, path: Path, overwrite: bool | None) -> None:

@@ -35,6 +35,14 @@ Label = Annotated[
 PairsFile = Annotated[
     Path | None, typer.Option("--pairs", help="A file that attn data wrote.", rich_help_panel=_PANEL)
 ]
+ShardsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--shards",
+        help="A folder of shards that attn data --shards wrote, for pairs that do not fit into memory.",
+        rich_help_panel=_PANEL,
+    ),
+]
 Csv = Annotated[
     Path | None, typer.Option(help="A CSV file in long form, one row a point.", rich_help_panel=_PANEL)
 ]
@@ -92,11 +100,13 @@ class Request:
     window: int | None
     step: float | None
     date_format: str | None
+    shards: Path | None = None  # for a training alone
 
     def __post_init__(self) -> None:
         kinds = {
             "--kernel": self.kernel,
             "--pairs": self.pairs,
+            "--shards": self.shards,
             "--csv": self.csv,
             "--real-pair": self.real_pair,
         }
@@ -131,7 +141,7 @@ def requested_process(request: Request, otherwise: "PairProcess | None") -> "Pai
     """The process to draw from; None where the user named existing data."""
     from attn.processes import named_process
 
-    if request.pairs or request.csv or request.real_pair:
+    if request.pairs or request.shards or request.csv or request.real_pair:
         return None
     process = named_process(request.kernel) if request.kernel is not None else otherwise
     if process is None:

@@ -16,8 +16,8 @@ from attn.commands.training import train_visibly
 if TYPE_CHECKING:
     from attn.models import ModelConfig
     from attn.processes import PairProcess
+    from attn.stream import TrainingData
     from attn.train import TrainConfig
-    from attn.types import Pairs
 
 _MODEL, _TRAINING = "Model", "Training"
 
@@ -52,6 +52,7 @@ def train(
     num_points: data.NumPoints = None,
     label: data.Label = None,
     pairs: data.PairsFile = None,
+    shards: data.ShardsFolder = None,
     csv: data.Csv = None,
     real_pair: data.RealPair = None,
     x_column: data.XColumn = "x",
@@ -165,6 +166,7 @@ def train(
         num_points=num_points,
         label=label,
         pairs=pairs,
+        shards=shards,
         csv=csv,
         real_pair=real_pair,
         x_column=x_column,
@@ -248,16 +250,22 @@ def _model_config(fields: Mapping[str, object], **changes: object) -> "ModelConf
 
 def _source(
     request: data.Request, of_file: "PairProcess | None", config: "TrainConfig", *, is_silent: bool
-) -> "PairProcess | Pairs":
+) -> "TrainingData":
     """What to train on; one batch is drawn here, so that impossible sizes fail before there is a run."""
     from attn.processes import PRESETS
+    from attn.shards import open_shards
     from attn.stream import Stream
 
-    process = data.requested_process(request, otherwise=of_file or PRESETS["rbf_const_2D"])
-    read = None if process is not None else data.read_source(request, config.num_context)
-    source = process if read is None else read.pairs
-    assert source is not None
+    account = ""
+    source: TrainingData | None = data.requested_process(
+        request, otherwise=of_file or PRESETS["rbf_const_2D"]
+    )
+    if request.shards is not None:
+        source = open_shards(request.shards)
+    elif source is None:
+        read = data.read_source(request, config.num_context)
+        source, account = read.pairs, read.account()
     Stream(source, config.regime, config.num_context, config.batch_size, config.seed).batch(0)
-    if read is not None and read.table is not None and not is_silent:
-        typer.echo(read.account())
+    if account and not is_silent:
+        typer.echo(account)
     return source

@@ -7,17 +7,16 @@ from attn.commands.output import say, shown
 
 if TYPE_CHECKING:
     from attn.models import ModelConfig
-    from attn.processes import PairProcess
     from attn.runs import Run
+    from attn.stream import TrainingData
     from attn.train import TrainConfig
-    from attn.types import Pairs
 
 
 def train_visibly(
     directory: Path,
     model_config: "ModelConfig",
     config: "TrainConfig",
-    source: "PairProcess | Pairs",
+    source: "TrainingData",
     data: dict[str, Any] | None,
     start_from: Path | None,
     resume: bool,

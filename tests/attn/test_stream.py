@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from attn.processes import PairProcess
+from attn.shards import Shards, write_shards
 from attn.stream import Stream
 
 PROCESS = PairProcess(num_points=6)
@@ -50,3 +51,49 @@ def test_one_pair_is_too_few():
     pairs = PROCESS.sample(1, np.random.default_rng(0))
     with pytest.raises(ValueError, match="at least 2 pairs, one to hold out; got 1"):
         stream(pairs).batch(0)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    shards = Shards(tmp_path_factory.mktemp("shards"), PROCESS, num_pairs=60, num_shards=6, seed=1)
+    write_shards(shards)
+    return shards
+
+
+@pytest.mark.parametrize("overfit", [False, True])
+@pytest.mark.parametrize("kind", ["process", "pairs", "shards"])
+def test_batches_are_the_batch_of_every_step(shards, kind, overfit):
+    source = {"process": PROCESS, "pairs": PROCESS.sample(20, np.random.default_rng(0)), "shards": shards}[
+        kind
+    ]
+    data = stream(source, overfit=overfit)
+    batches = list(data.batches(2, 5))
+    assert len(batches) == 3
+    for step, batch in zip((2, 3, 4), batches, strict=True):
+        assert same(batch, data.batch(step))
+
+
+def test_the_last_shards_are_held_out(shards):
+    data = stream(shards)
+    held_out = shards.load(5).y
+    np.testing.assert_array_equal(np.sort(data.test(100).y, axis=1), np.sort(held_out, axis=1))
+    seen = {float(y) for batch in data.batches(0, 40) for y in batch.y.ravel()}
+    assert not seen & {float(y) for y in held_out.ravel()}
+    assert len(seen) == 50 * 12
+
+
+@pytest.mark.parametrize("regime", ["mixed", "shuffle", "half_half", "full_infer", "forecast"])
+def test_workers_arrange_their_rows_of_shards_as_one_alone_would(shards, regime):
+    data = stream(shards, regime=regime, batch_size=7)
+    whole = next(data.batches(3, 4))
+    for rows in (slice(0, 3), slice(3, 7)):
+        own, expected = next(data.batches(3, 4, rows)), whole.rows(rows)
+        for name in ("x", "series", "y", "valid", "num_context"):
+            np.testing.assert_array_equal(getattr(own, name), getattr(expected, name))
+
+
+@pytest.mark.parametrize("overfit", [False, True])
+def test_workers_share_a_batch_that_is_drawn(overfit):
+    data = stream(overfit=overfit)
+    for rows in (slice(0, 2), slice(2, 4)):
+        assert same(next(data.batches(3, 4, rows)), data.batch(3).rows(rows))

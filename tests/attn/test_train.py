@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from attn.locks import locked_run
 from attn.models import HistoricConfig, PairTransformerConfig
 from attn.processes import PairProcess
 from attn.runs import RunError, load_run
+from attn.shards import Shards, write_shards
 from attn.train import TrainConfig, train
 
 PROCESS = PairProcess(num_points=5)
@@ -134,6 +136,17 @@ def test_a_finished_run_resumes_to_itself(whole):
     assert losses(again) == losses(whole)
 
 
+def test_a_run_on_shards_does_not_go_on_with_others(whole, tmp_path):
+    shards = Shards(tmp_path / "shards", PROCESS, num_pairs=20, num_shards=5, seed=1)
+    write_shards(shards)
+    begun = shutil.copytree(whole.directory, tmp_path / "begun")
+    spec = json.loads((begun / "spec.json").read_text())
+    of_others = {**spec, "process": None, "shards": {**shards.spec, "seed": 2}}
+    (begun / "spec.json").write_text(json.dumps(of_others))
+    with pytest.raises(RunError, match=r"^seed must be 2, as when .* was begun; got 1$"):
+        train(begun, SMALL, QUICK, shards, resume=True)
+
+
 def test_overfit_learns_one_batch_by_heart(tmp_path):
     config = replace(
         QUICK, overfit=True, num_epochs=4, steps_per_epoch=60, warmup_steps=20, learning_rate=1e-2
@@ -150,6 +163,28 @@ def test_training_on_pairs_from_a_file_has_no_process(tmp_path):
     run = train(tmp_path / "pairs", SMALL, replace(QUICK, num_epochs=1), pairs)
     assert run.process is None
     assert load_run(run.directory).spec["process"] is None
+
+
+def test_a_run_on_pairs_goes_on_with_the_same_pairs_only(tmp_path):
+    pairs = PROCESS.sample(12, np.random.default_rng(0))
+    config = replace(QUICK, num_epochs=1)
+    begun = train(tmp_path / "pairs", SMALL, config, pairs)
+    same = replace(pairs, y=pairs.y.copy())
+    assert losses(train(tmp_path / "pairs", SMALL, config, same, resume=True)) == losses(begun)
+    with pytest.raises(RunError, match=r"pairs_sha256 must be .*, as when .* was begun; got"):
+        train(tmp_path / "pairs", SMALL, config, replace(pairs, y=pairs.y + 1), resume=True)
+
+
+def test_a_run_of_an_earlier_version_goes_on_where_a_new_field_has_its_default(tmp_path):
+    config = replace(QUICK, num_epochs=1)
+    begun = train(tmp_path / "old", SMALL, config, PROCESS)
+    spec = json.loads((tmp_path / "old/spec.json").read_text())
+    del spec["process"]["offset_scale"], spec["pairs"], spec["shards"]
+    (tmp_path / "old/spec.json").write_text(json.dumps(spec))
+    (tmp_path / "old/SHA256SUMS").unlink()
+    assert losses(train(tmp_path / "old", SMALL, config, PROCESS, resume=True)) == losses(begun)
+    with pytest.raises(RunError, match=r"offset_scale must be 2\.0, as when .* was begun; got 1"):
+        train(tmp_path / "old", SMALL, config, replace(PROCESS, offset_scale=1.0), resume=True)
 
 
 def weights(run):
