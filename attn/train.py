@@ -13,8 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from attn.board import Board
 from attn.config import CONFIG, to_toml
 from attn.files import write_whole
@@ -35,12 +33,16 @@ from attn.runs import (
 )
 from attn.snapshot import Snapshot
 from attn.stream import Stream
-from attn.trainer import TrainConfig, Trainer
+from attn.together import trainer_of
+from attn.trainer import TrainConfig, check_skipped, mean_of_taken
 from attn.types import Batch, Pairs
+from attn.workers import Workers
 
 __all__ = ["Progress", "TrainConfig", "held_out_pair", "train"]
 
 
+# A run goes on, and workers train together, only if these parts of their specs are the same.
+_FIXED_PARTS = ("model", "training", "process", "start_from")
 _PACKAGES = ("attn-diagnostics", "tensorflow", "keras", "numpy", "scipy")
 
 
@@ -66,6 +68,7 @@ def train(
     resume: bool = False,
     pictures: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
+    workers: Workers | None = None,
 ) -> Run:
     """Train a model into `directory`, and return the finished run.
 
@@ -74,42 +77,61 @@ def train(
     start_from   the directory of a finished run of the same model, whose weights are trained on
     resume       go on from the last whole checkpoint of a run of the same spec
     pictures     TensorBoard shows a test pair continued after every epoch; the first costs some seconds
+    workers      with whom the batches are shared; missing: nobody.  The chief alone reads and writes
+                 `directory`, and the run of the others has no history
+
+    A step whose loss or gradient is not finite is skipped and counted (see `Trainer.descend`).
 
     Raises RunError if the directory exists and `resume` is off, if its spec differs, if the model is not that
-    of `start_from`, or if the disk fails.
+    of `start_from`, if MAX_SKIPPED steps in a row (at most an epoch) were skipped, or if the disk fails;
+    WorkersError if another worker was lost or is given something else, and ClusterError if a batch has fewer
+    rows than there are workers.
     """
+    workers = workers or Workers()
+    rows = workers.cluster.rows(config.batch_size)
     stream = _stream(config, source)
     test = _test_batch(stream, config)
     model = build_model(model_config, config.seed)
     if start_from is not None:
         load_weights(model, start_from / "weights.safetensors")
     spec = _spec(model_config, config, source, data, start_from)
-    _open_directory(directory, spec, resume)
-    trainer = Trainer(model, config)
+    if workers.is_chief:
+        _open_directory(directory, spec, resume)
+    if not workers.is_alone:
+        workers.check_alike([*(spec[part] for part in _FIXED_PARTS), stream.batch(0).x.tolist()])
+    trainer = trainer_of(model, config, workers)
     start = trainer.restore(directory / "checkpoints")
-    history = read_summary(directory).history[: start // config.steps_per_epoch]
-    board = Board(directory, spec, held_out_pair(config, source) if pictures else None)
+    history: list[dict[str, float]] = []
+    if workers.is_chief:
+        history += read_summary(directory).history[: start // config.steps_per_epoch]
+        board = Board(directory, spec, held_out_pair(config, source) if pictures else None)
     losses: list[float] = []
+    num_skipped = 0  # in a row
     epoch_started = time.perf_counter()
     for step, batch in _prefetched(stream, start, config.num_steps):
-        losses.append(float(trainer.step(to_points(batch))))
-        if not math.isfinite(losses[-1]):
-            raise RunError(
-                f"the loss must be finite; got {losses[-1]} at step {step + 1}: lower the learning rate"
-            )
-        recent = float(np.mean(losses[-50:]))
+        losses.append(float(trainer.step(to_points(batch.rows(rows)))))
+        num_skipped = num_skipped + 1 if math.isnan(losses[-1]) else 0
+        check_skipped(num_skipped, config, step + 1)
+        recent = mean_of_taken(losses[-50:])
         figures = None
         if (step + 1) % config.steps_per_epoch == 0:
-            figures = trainer.figures(step + 1, losses, batch, test, time.perf_counter() - epoch_started)
-            history.append(figures)
-            write_json(directory / "history.json", history)
-            trainer.save(directory / "checkpoints", step + 1)
-            board.write_epoch(model, figures)
+            if workers.is_chief:
+                figures = trainer.figures(step + 1, losses, batch, test, time.perf_counter() - epoch_started)
+                history.append(figures)
+                write_json(directory / "history.json", history)
+                trainer.save(directory / "checkpoints", step + 1)
+                board.write_epoch(model, figures)
             losses, epoch_started = [], time.perf_counter()
         if on_progress is not None:
             on_progress(Progress(step + 1, config.num_steps, recent, figures, model))
-    save_weights(model, directory / "weights.safetensors")
-    return load_run(directory)
+    if workers.is_chief:
+        save_weights(model, directory / "weights.safetensors")
+    workers.wait()
+    if workers.is_chief:
+        return load_run(directory)
+    return Run(
+        directory.name, directory, spec, history, model, source if isinstance(source, PairProcess) else None
+    )
 
 
 def held_out_pair(config: TrainConfig, source: PairProcess | Pairs) -> Snapshot | None:
@@ -173,7 +195,7 @@ def _check_same_spec(directory: Path, spec: dict[str, Any]) -> None:
     """A run goes on only as what it was begun as, in every field of model, training and data."""
     begun = read_summary(directory).spec
     wanted = json.loads(json.dumps(spec))
-    for part in ("model", "training", "process", "start_from"):
+    for part in _FIXED_PARTS:
         old, new = begun.get(part) or {}, wanted.get(part) or {}
         for field in sorted({*old, *new}):
             if old.get(field) != new.get(field):
