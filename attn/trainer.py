@@ -92,8 +92,8 @@ class Trainer:
     def descend(self, loss: tf.Tensor, gradients: list[tf.Tensor]) -> tf.Tensor:
         """Move the weights; returns the loss, or NaN where it or the norm of the gradient is not finite.
 
-        Then nothing moves: weights, moments and the count of steps that the learning rate follows stay as they
-        were, as if there had been no such batch.
+        Then nothing moves: weights, moments and the count of steps that the learning rate follows stay as
+        they were, as if there had been no such batch.
         """
         is_finite = tf.math.is_finite(loss) & tf.math.is_finite(tf.linalg.global_norm(gradients))
         if is_finite:
@@ -156,8 +156,8 @@ def check_skipped(num_skipped: int, config: TrainConfig, step: int) -> None:
     """
     if num_skipped == min(MAX_SKIPPED, config.steps_per_epoch):
         raise RunError(
-            f"loss and gradient must be finite in at least one of {num_skipped} steps in a row; in those up to"
-            f" step {step} they never were: lower the learning rate"
+            f"loss and gradient must be finite in one of {num_skipped} steps in a row; in those up to step {step}"
+            " they never were: lower the learning rate"
         )
 
 

@@ -61,8 +61,8 @@ class Workers:
             return self._all_reduce(values)
         except tf.errors.OpError as error:
             raise WorkersError(
-                "every worker must go on to the end; one has ended or cannot be reached any more (start all of"
-                " them again with --resume, from the last whole checkpoint)"
+                "every worker must go on to the end; one has ended or cannot be reached any more (start all"
+                " again with --resume, from the last whole checkpoint)"
             ) from error
 
     def from_chief(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:

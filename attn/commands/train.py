@@ -160,7 +160,7 @@ def train(
 ) -> None:
     """Train a model into FOLDER/RUN; a run that exists is refused unless it is to be resumed.
 
-    Where TF_CONFIG or a step of Slurm names several workers, they share every batch, and the first one writes.
+    Where TF_CONFIG or a step of Slurm names several workers, they share every batch, and the first writes.
     """
     workers = join_workers()  # before anything is looked at: whoever finds a mistake takes all along
     file = ConfigFile.read(config, options_given(context_of_command))

@@ -13,6 +13,7 @@ import pytest
 from attn.models import HistoricConfig, PairTransformerConfig
 from attn.processes import PairProcess
 from attn.runs import RunError, load_run
+from attn.stream import Stream
 from attn.train import TrainConfig, train
 
 PROCESS = PairProcess(num_points=5)
@@ -215,3 +216,39 @@ def test_another_model_cannot_start_from_a_run_and_leaves_no_directory(whole, tm
 def test_impossible_training_is_refused(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         TrainConfig(**changes)
+
+
+def with_a_bad_pair():
+    """Pairs of which the first is so high that its squared error is beyond float32."""
+    pairs = PROCESS.sample(12, np.random.default_rng(0))
+    pairs.y[0] = 1e30
+    return pairs
+
+
+def test_steps_that_cannot_be_taken_are_counted_and_the_others_go_on(tmp_path):
+    pairs, config = with_a_bad_pair(), replace(QUICK, num_epochs=4)
+    run = train(tmp_path / "r", SMALL, config, pairs)
+    stream = Stream(pairs, config.regime, config.num_context, config.batch_size, config.seed)
+    is_bad = [bool((stream.batch(step).y == 1e30).any()) for step in range(config.num_steps)]
+    wanted = np.reshape(is_bad, (4, 3)).sum(axis=1)
+    assert 0 < wanted.sum()
+    assert [row["skipped_steps"] for row in run.history] == wanted.tolist()
+    assert all(np.isfinite(row["train_loss"]) for row in run.history)
+
+
+def test_a_training_that_has_gone_astray_is_stopped(tmp_path):
+    config = replace(QUICK, steps_per_epoch=30, num_epochs=1, learning_rate=1e30, warmup_steps=0)
+    seen = []
+    with pytest.raises(
+        RunError, match=r"finite in one of 10 steps in a row; in those up to step \d+ they never"
+    ):
+        train(tmp_path / "r", SMALL, config, PROCESS, on_progress=lambda progress: seen.append(progress.step))
+    assert len(seen) < 30
+    assert not (tmp_path / "r/weights.safetensors").exists()
+
+
+def test_an_epoch_is_never_skipped_whole(tmp_path):
+    pairs = PROCESS.sample(12, np.random.default_rng(0))
+    pairs.y[:] = 1e30
+    with pytest.raises(RunError, match=r"in one of 3 steps in a row; in those up to step 3 they never were"):
+        train(tmp_path / "r", SMALL, QUICK, pairs)
