@@ -106,11 +106,13 @@ def _is_list_of_texts(addresses: Any) -> bool:
 
 
 def _of_slurm(environment: Mapping[str, str]) -> Cluster:
-    from tensorflow.distribute.cluster_resolver import SlurmClusterResolver
+    import tensorflow as tf  # heavy, and needed here only
 
     try:
         # What is said of GPUs here only keeps the resolver from asking for them: without any it would fail.
-        resolver = SlurmClusterResolver(gpus_per_node=2**16, gpus_per_task=1, auto_set_gpu=False)
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+            gpus_per_node=2**16, gpus_per_task=1, auto_set_gpu=False
+        )
         addresses = resolver.cluster_spec().as_dict()["worker"]
     except (KeyError, RuntimeError, ValueError) as error:
         raise ClusterError(

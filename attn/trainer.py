@@ -156,8 +156,8 @@ def check_skipped(num_skipped: int, config: TrainConfig, step: int) -> None:
     """
     if num_skipped == min(MAX_SKIPPED, config.steps_per_epoch):
         raise RunError(
-            f"loss and gradient must be finite in one of {num_skipped} steps in a row; in those up to step {step}"
-            " they never were: lower the learning rate"
+            f"loss and gradient must be finite in one of {num_skipped} steps in a row; up to step {step} they"
+            " were in none: lower the learning rate"
         )
 
 

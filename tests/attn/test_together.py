@@ -1,4 +1,4 @@
-"""Two workers in one process: what each adds to the sum, and that the step by the sum is that of one machine."""
+"""Two workers in one process: what each adds to the sum, and that the step is that of one machine."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -28,17 +28,16 @@ def ragged():
     return arrange(replace(pairs, valid=valid, y=y), "mixed", 2, rng)
 
 
-def shared(config, others):
-    """A worker, beside others whose sums are known."""
-    workers = SimpleNamespace(sum=lambda mine: sum([mine, *others]), is_alone=False, is_chief=True)
-    return SharedTrainer(build_model(config, 0), CONFIG, workers)
+def shared(config):
+    """A worker without others yet."""
+    return SharedTrainer(build_model(config, 0), CONFIG, SimpleNamespace(sum=None))
 
 
-@pytest.mark.parametrize("config", [HISTORIC, TRANSFORMER], ids=lambda config: config.kind)
+@pytest.mark.parametrize("config", [HISTORIC, pytest.param(TRANSFORMER, marks=pytest.mark.slow)])
 def test_a_shared_step_is_that_of_one_machine(config):
     batch = ragged()
     first, second = (to_points(batch.rows(rows)) for rows in (slice(0, 2), slice(2, 5)))
-    one, worker = Trainer(build_model(config, 0), CONFIG), shared(config, [])
+    one, worker = Trainer(build_model(config, 0), CONFIG), shared(config)
     worker.workers.sum = lambda mine: mine + other
     for _ in range(3):
         other = worker._sums(second)
@@ -50,9 +49,10 @@ def test_a_shared_step_is_that_of_one_machine(config):
 
 def test_what_is_not_finite_at_one_worker_stops_the_step_of_all():
     batch = ragged()
-    sums = shared(TRANSFORMER, [])._sums(to_points(batch.rows(slice(2, 5)))).numpy()
+    trainer = shared(HISTORIC)
+    sums = trainer._sums(to_points(batch.rows(slice(2, 5)))).numpy()
     sums[5] = np.nan
-    trainer = shared(TRANSFORMER, [sums])
+    trainer.workers.sum = lambda mine: mine + sums
     before = [weight.numpy() for weight in trainer.model.trainable_variables]
     assert np.isnan(float(trainer.step(to_points(batch.rows(slice(0, 2))))))
     for weight, value in zip(trainer.model.trainable_variables, before, strict=True):
