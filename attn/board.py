@@ -46,10 +46,11 @@ class Board:
         if self.snapshot is not None:
             title = f"{self.run_name}, step {step}"
             drawn = {name: _pixels(f) for name, f in self.snapshot.figures(model, title).items()}
-        with self._told(), self.writer.as_default(step):
+        # scalars are float32: an error beyond them is infinite there
+        with self._told(), self.writer.as_default(step), np.errstate(over="ignore"):
             for name, value in figures.items():
                 if name != "step":
-                    tf.summary.scalar(name, value)
+                    tf.summary.scalar(name, np.float32(value))
             for weight in model.trainable_variables:
                 tf.summary.histogram(weight.path, tf.convert_to_tensor(weight))
             for name, pixels in drawn.items():

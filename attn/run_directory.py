@@ -34,6 +34,8 @@ from attn.trainer import Restored, TrainConfig
 from attn.types import Pairs
 
 _LOG = logging.getLogger(__name__)
+# A run goes on, and workers train together, only if these parts of their specs are the same.
+FIXED_PARTS = ("model", "training", "process", "pairs", "shards", "start_from")
 _SUMMED = ("spec.json", CONFIG, "history.json", WEIGHTS)
 _PACKAGES = ("attn-diagnostics", "tensorflow", "keras", "numpy", "scipy")
 
@@ -133,7 +135,7 @@ def _check_same_spec(directory: Path, spec: dict[str, Any]) -> None:
     """
     begun = _in_full(read_spec(directory), directory)
     wanted = json.loads(json.dumps(spec))
-    for part in ("model", "training", "process", "pairs", "shards", "start_from"):
+    for part in FIXED_PARTS:
         if part not in begun:  # an earlier version did not write it down
             continue
         old, new = begun[part] or {}, wanted[part] or {}

@@ -27,6 +27,8 @@ _NARROW = 8
 # (section 2.2), whose models are larger by orders of magnitude: with it the rate that suits AdamW suits Muon.
 _MUON_RMS = 0.8
 NUM_CHECKPOINTS = 3
+# A rare batch may have no finite gradient; a training that has gone astray has no other batch any more.
+MAX_SKIPPED = 10
 
 
 @dataclass(frozen=True)
@@ -93,22 +95,39 @@ class Trainer:
 
     @tf.function(jit_compile=True)
     def step(self, points: Points) -> tf.Tensor:
-        """One step of gradient descent; returns the loss before it."""
+        """One step of gradient descent; returns the loss before it, or NaN where it was skipped."""
+        return self.descend(*self.gradient(points))
+
+    def gradient(self, points: Points) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The loss, and its gradient with respect to every weight."""
         with tf.GradientTape() as tape:
             loss = self.model.loss_of(points, self.model(points, training=True))
-        weights = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, weights), weights)
-        return loss
+        return loss, tape.gradient(loss, self.model.trainable_variables)
+
+    def descend(self, loss: tf.Tensor, gradients: list[tf.Tensor]) -> tf.Tensor:
+        """Move the weights; returns the loss, or NaN where it or the norm of the gradient is not finite.
+
+        Then nothing moves: weights, moments and the count of steps that the learning rate follows stay as
+        they were, as if there had been no such batch.
+        """
+        is_finite = tf.math.is_finite(loss) & tf.math.is_finite(tf.linalg.global_norm(gradients))
+        if is_finite:
+            self.optimizer.apply(gradients, self.model.trainable_variables)
+        return tf.where(is_finite, loss, math.nan)
 
     def figures(
         self, step: int, losses: list[float], last: Batch, test: Batch, seconds: float
     ) -> dict[str, float]:
-        """The row of an epoch: loss, MSE and R^2 of each series, on training and on test pairs."""
+        """The row of an epoch: loss, MSE and R^2 of each series, on training and on test pairs.
+
+        losses   of every step of the epoch, NaN where it was skipped; their mean is over the others
+        """
         row = {
             "step": float(step),
             "seconds": seconds,
             "learning_rate": float(self.optimizer.learning_rate),
-            "train_loss": float(np.mean(losses)),
+            "train_loss": mean_of_taken(losses),
+            "skipped_steps": float(np.isnan(losses).sum()),
             "test_loss": loss(self.model, test),
         }
         for name, batch in (("train", last), ("test", test)):
@@ -165,6 +184,24 @@ def _assign(optimizer: keras.optimizers.Optimizer, arrays: Arrays, path: Path) -
         )
     for variable, name in zip(optimizer.variables, sorted(arrays), strict=True):
         variable.assign(arrays[name])
+
+
+def check_skipped(num_skipped: int, config: TrainConfig, step: int) -> None:
+    """Raise RunError where `num_skipped` steps in a row, the last of them `step`, are too many.
+
+    No epoch may be skipped whole: it would have no loss.
+    """
+    if num_skipped == min(MAX_SKIPPED, config.steps_per_epoch):
+        raise RunError(
+            f"loss and gradient must be finite in one of {num_skipped} steps in a row; up to step {step} they"
+            " were in none: lower the learning rate"
+        )
+
+
+def mean_of_taken(losses: list[float]) -> float:
+    """The mean loss of the steps that were not skipped; NaN where all were."""
+    taken = [loss for loss in losses if not math.isnan(loss)]
+    return float(np.mean(taken)) if taken else math.nan
 
 
 def _optimizer(config: TrainConfig, model: PairModel) -> keras.optimizers.Optimizer:

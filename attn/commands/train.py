@@ -11,7 +11,7 @@ from attn.commands import source as data
 from attn.commands.complete import completer, model_names, regime_names
 from attn.commands.config_file import ConfigFile, options_given
 from attn.commands.output import CommandError, JsonOption, QuietOption
-from attn.commands.training import train_visibly
+from attn.commands.training import join_workers, train_visibly
 
 if TYPE_CHECKING:
     from attn.models import ModelConfig
@@ -159,7 +159,11 @@ def train(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Train a model into FOLDER/RUN; a run that exists is refused unless it is to be resumed."""
+    """Train a model into FOLDER/RUN; a run that exists is refused unless it is to be resumed.
+
+    Where TF_CONFIG or a step of Slurm names several workers, they share every batch, and the first writes.
+    """
+    workers = join_workers()  # before anything is looked at: whoever finds a mistake takes all along
     file = ConfigFile.read(config, options_given(context_of_command))
     request = file.request(
         kernel=kernel,
@@ -178,7 +182,7 @@ def train(
         step=step,
         date_format=date_format,
     )
-    directory = _directory(folder, run, resume)
+    directory = _directory(folder, run, resume or not workers.is_chief)
     begun = file.start_from(start_from)
     training = file.training(
         regime=regime.replace(" ", "_"),
@@ -214,9 +218,18 @@ def train(
         normalised_values=normalised_values,
         drops_zero_targets=drops_zero_targets,
     )
-    source = _source(request, file.process(), training, is_silent=quiet or json)
+    source = _source(request, file.process(), training, is_silent=quiet or json or not workers.is_chief)
     train_visibly(
-        directory, chosen, training, source, file.origin(request), begun, resume, quiet=quiet, as_json=json
+        directory,
+        chosen,
+        training,
+        source,
+        file.origin(request),
+        begun,
+        resume,
+        workers=workers,
+        quiet=quiet,
+        as_json=json,
     )
 
 

@@ -1,5 +1,6 @@
 """Training at the terminal: a bar while it goes on, and a line an epoch."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,15 @@ if TYPE_CHECKING:
     from attn.runs import Run
     from attn.stream import TrainingData
     from attn.train import TrainConfig
+    from attn.workers import Workers
+
+
+def join_workers() -> "Workers":
+    """Those that the environment names; this process alone where it names none."""
+    from attn.cluster import find_cluster
+    from attn.workers import Workers
+
+    return Workers(find_cluster(os.environ))
 
 
 def train_visibly(
@@ -21,16 +31,22 @@ def train_visibly(
     start_from: Path | None,
     resume: bool,
     *,
+    workers: "Workers | None" = None,
     quiet: bool,
     as_json: bool,
 ) -> "Run":
-    """Train with a progress bar; every epoch leaves a line, on stderr where stdout is for JSON."""
+    """Train with a progress bar; every epoch leaves a line, on stderr where stdout is for JSON.
+
+    Of several `workers` the chief alone says anything.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from attn.train import Progress as Standing
     from attn.train import train as train_run
 
+    is_chief = workers is None or workers.is_chief
+    quiet = quiet or not is_chief
     console = Console(highlight=False, quiet=quiet, stderr=as_json)
     columns = (
         TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
@@ -57,7 +73,10 @@ def train_visibly(
             resume=resume,
             pictures=True,
             on_progress=report,
+            workers=workers,
         )
+    if not is_chief:
+        return run
     found = {"run": str(directory), "num_steps": config.num_steps, "figures": run.history[-1]}
     say(found, [f"{directory}: trained, {config.num_steps} steps"], quiet=quiet, as_json=as_json)
     return run

@@ -75,7 +75,11 @@ class PairModel(keras.Model):
     def loss_of(self, points: Points, prediction: Normal) -> tf.Tensor:
         """What training minimises: the negative log density of a target, in nats, averaged over targets."""
         density = gaussian_log_density(points.y, prediction.mean, prediction.scale)
-        return -masked_mean(density, points.is_target)
+        return -masked_mean(density, self.counted(points))
+
+    def counted(self, points: Points) -> tf.Tensor:
+        """The targets that the loss is the mean over [B,L]: all."""
+        return points.is_target
 
     def initial_gain(self, path: str) -> float:
         """The factor by which the initial values of the weight of that path differ from the usual size."""

@@ -170,10 +170,11 @@ class Historic(PairModel):
         """1/2 [ (y - mu)^2 / (sigma^2 + 0.001) + w log sigma ]; w = 2 is the density's, 1 the original's."""
         weight = 1.0 if self.config.half_log_sigma else 2.0
         squared = (points.y - prediction.mean) ** 2 / (prediction.scale**2 + VARIANCE_FLOOR)
-        counted = points.is_target
-        if self.config.drops_zero_targets:
-            counted &= points.y != 0
-        return masked_mean(0.5 * (squared + weight * tf.math.log(prediction.scale)), counted)
+        return masked_mean(0.5 * (squared + weight * tf.math.log(prediction.scale)), self.counted(points))
+
+    def counted(self, points: Points) -> tf.Tensor:
+        """The targets that the loss is the mean over [B,L]: all, or those whose y is not 0."""
+        return points.is_target & (points.y != 0) if self.config.drops_zero_targets else points.is_target
 
     def _tables(self) -> Tables:
         """Every place is a row of the table: the rows are projected once, and not every point."""

@@ -18,6 +18,7 @@ from attn.models import HistoricConfig, PairTransformerConfig
 from attn.processes import PairProcess
 from attn.runs import RunError, load_run
 from attn.shards import Shards, write_shards
+from attn.stream import Stream
 from attn.train import TrainConfig, train
 
 PROCESS = PairProcess(num_points=5)
@@ -143,6 +144,7 @@ def test_a_run_on_shards_does_not_go_on_with_others(whole, tmp_path):
     spec = json.loads((begun / "spec.json").read_text())
     of_others = {**spec, "process": None, "shards": {**shards.spec, "seed": 2}}
     (begun / "spec.json").write_text(json.dumps(of_others))
+    (begun / "SHA256SUMS").unlink()
     with pytest.raises(RunError, match=r"^seed must be 2, as when .* was begun; got 1$"):
         train(begun, SMALL, QUICK, shards, resume=True)
 
@@ -151,9 +153,9 @@ def test_overfit_learns_one_batch_by_heart(tmp_path):
     config = replace(
         QUICK, overfit=True, num_epochs=4, steps_per_epoch=60, warmup_steps=20, learning_rate=1e-2
     )
-    run = train(
-        tmp_path / "fit", HistoricConfig(width=16, layer_dims=(16, 16, 8), labels_in_qk=True), config, PROCESS
-    )
+    # by the original's loss, which has no bound below, scales shrink sooner than errors
+    model = HistoricConfig(width=16, layer_dims=(16, 16, 8), labels_in_qk=True, half_log_sigma=False)
+    run = train(tmp_path / "fit", model, config, PROCESS)
     assert run.history[-1]["train_mse"] < 0.2 * run.history[0]["train_mse"]
     assert run.history[-1]["test_mse"] == run.history[-1]["train_mse"]
 
@@ -308,3 +310,43 @@ def test_a_name_that_is_none_of_a_run_leaves_nothing(tmp_path):
     with pytest.raises(RunError, match="the name of a run must be"):
         train(tmp_path / "runs/a b", SMALL, QUICK, PROCESS)
     assert list(tmp_path.iterdir()) == []
+
+
+# Up and down, so that no point is near another: a pair as high all over is as good as one at 0.
+BEYOND = 1e30 * (-1.0) ** np.arange(10)
+
+
+def with_a_bad_pair():
+    """Pairs of which the first varies so much that its squared error is beyond float32."""
+    pairs = PROCESS.sample(12, np.random.default_rng(0))
+    pairs.y[0] = BEYOND
+    return pairs
+
+
+def test_steps_that_cannot_be_taken_are_counted_and_the_others_go_on(tmp_path):
+    pairs, config = with_a_bad_pair(), replace(QUICK, num_epochs=4)
+    run = train(tmp_path / "r", SMALL, config, pairs)
+    stream = Stream(pairs, config.regime, config.num_context, config.batch_size, config.seed)
+    is_bad = [bool((np.abs(stream.batch(step).y) == 1e30).any()) for step in range(config.num_steps)]
+    wanted = np.reshape(is_bad, (4, 3)).sum(axis=1)
+    assert wanted.sum() > 0
+    assert [row["skipped_steps"] for row in run.history] == wanted.tolist()
+    assert all(np.isfinite(row["train_loss"]) for row in run.history)
+
+
+def test_a_training_that_has_gone_astray_is_stopped(tmp_path):
+    config = replace(QUICK, steps_per_epoch=30, num_epochs=1, learning_rate=1e30, warmup_steps=0)
+    seen = []
+    with pytest.raises(
+        RunError, match=r"finite in one of 10 steps in a row; up to step \d+ they were in none"
+    ):
+        train(tmp_path / "r", SMALL, config, PROCESS, on_progress=lambda progress: seen.append(progress.step))
+    assert len(seen) < 30
+    assert not (tmp_path / "r/weights.safetensors").exists()
+
+
+def test_an_epoch_is_never_skipped_whole(tmp_path):
+    pairs = PROCESS.sample(12, np.random.default_rng(0))
+    pairs.y[:] = BEYOND
+    with pytest.raises(RunError, match=r"in one of 3 steps in a row; up to step 3 they were in none"):
+        train(tmp_path / "r", SMALL, QUICK, pairs)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from attn.arrange import REGIMES, arrange
 from attn.models import HistoricConfig, PairSmootherConfig, PairTransformerConfig, build_model
@@ -10,7 +11,7 @@ from attn.rollout import to_points
 from attn.runs import RunError
 from attn.stream import Stream
 from attn.tensors import load_tensors, save_tensors
-from attn.trainer import Restored, TrainConfig, Trainer
+from attn.trainer import Restored, TrainConfig, Trainer, mean_of_taken
 
 CONFIGS = {
     "historic": HistoricConfig(width=8, num_heads=2, layer_dims=(8, 8, 4)),
@@ -44,6 +45,41 @@ def test_another_size_is_another_trace():
     steps(trainer, "shuffle")
     steps(trainer, "shuffle", num_points=7)
     assert trainer.step.experimental_get_tracing_count() == 2
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_step_without_a_finite_gradient_changes_nothing(optimizer):
+    """Weights, moments and the count of steps; the step after it is what it would have been."""
+    config = TrainConfig(optimizer=optimizer, warmup_steps=3)
+    trainer, undisturbed = (Trainer(build_model(CONFIGS["historic"], 0), config) for _ in range(2))
+    stream = Stream(PairProcess(num_points=6), "shuffle", 2, 3, seed=0)
+    good, next_good = to_points(stream.batch(0)), to_points(stream.batch(1))
+    bad = good._replace(y=good.y * 1e30)  # its square is beyond float32
+    float(trainer.step(good))
+    before = state_of(trainer)
+    assert np.isnan(float(trainer.step(bad)))
+    assert state_of(trainer) == before
+    assert float(trainer.step(next_good)) == [float(undisturbed.step(p)) for p in (good, next_good)][1]
+    assert state_of(trainer) == state_of(undisturbed) != before
+
+
+def state_of(trainer):
+    """The bits of all that a step may change."""
+    return [v.numpy().tobytes() for v in (*trainer.model.trainable_variables, *trainer.optimizer.variables)]
+
+
+def test_a_finite_loss_whose_gradient_is_not_finite_is_skipped_too():
+    trainer = Trainer(build_model(CONFIGS["historic"], 0), TrainConfig())
+    before = state_of(trainer)
+    gradients = [np.zeros(weight.shape, np.float32) for weight in trainer.model.trainable_variables]
+    gradients[0][0] = 1e30  # finite, but its norm is not, and clipping divides by the norm
+    assert np.isnan(float(trainer.descend(tf.constant(1.0), [tf.constant(g) for g in gradients])))
+    assert state_of(trainer) == before
+
+
+def test_the_mean_loss_is_of_the_steps_that_were_taken():
+    assert mean_of_taken([1.0, float("nan"), 3.0]) == 2.0
+    assert np.isnan(mean_of_taken([float("nan")]))
 
 
 def first_moves():
