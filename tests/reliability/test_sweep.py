@@ -117,23 +117,20 @@ def test_a_process_that_is_killed_costs_no_row(promise, cells, serial, tmp_path)
     promise(Promise(SECTION, text, kept, len(serial), note=f"{len(cells)} cells in two processes"))
 
 
-def test_a_subject_that_ends_its_process_is_an_error_in_its_rows_only(
-    promise, is_smallest, cluster, tmp_path
-):
+@pytest.mark.usefixtures("full_size")
+def test_a_subject_that_ends_its_process_is_an_error_in_its_rows_only(promise, cluster, tmp_path):
     from diagnostics.cells.cluster import ClusterWorkers
 
-    places = [ClusterWorkers(cluster.scheduler_address), LocalWorkers(2)]
-    kept = 0
-    for number, workers in enumerate(places[:1] if is_smallest else places):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        asked = find_subjects([SOUND, CRASHING])
-        found = run(plan(asked, [0], ["no_future_leak"], num_pairs=8, time_limit=60.0), workers, folder)
+    kept, places = 0, (ClusterWorkers(cluster.scheduler_address), LocalWorkers(2))
+    cells = plan(find_subjects([SOUND, CRASHING]), [0], ["no_future_leak"], num_pairs=8, time_limit=60.0)
+    for number, workers in enumerate(places):
+        (tmp_path / str(number)).mkdir()
+        found = run(cells, workers, tmp_path / str(number))
         sound, crashed = found.rows
         is_told = "ended 3 times, the last time by signal SIGABRT" in crashed.detail
         kept += (sound.status, crashed.status, is_told, found.exit_code) == ("passed", "error", True, 3)
     text = "A subject that ends every process is given up after three, and costs no row of another"
-    promise(Promise(SECTION, text, kept, number + 1))
+    promise(Promise(SECTION, text, kept, len(places), note="on a cluster, and on this machine"))
 
 
 def command(folder, scheduler=None):

@@ -76,10 +76,20 @@ def test_a_run_that_is_trained_is_taken_up(measured, monkeypatch):
     assert len(list_runs(cell.runs)) == 1
 
 
-def test_a_worker_that_does_not_see_the_folder_keeps_no_run(measured, tmp_path):
-    cell, result = measured
-    elsewhere = run_cell(Cell(cell.training, PLAN, tmp_path / "not-here"))
-    assert elsewhere.measures == result.measures
+def test_a_worker_that_does_not_see_the_folder_trains_in_one_that_goes(tmp_path, monkeypatch):
+    seen = []
+
+    def trained(cell, runs):
+        assert runs.is_dir()
+        seen.append(runs)
+
+    monkeypatch.setattr(ablation, "_trained", trained)
+    monkeypatch.setattr(ablation, "_measured", lambda run, heads, plan: {})
+    for runs in (tmp_path, tmp_path / "not-here"):
+        run_cell(Cell(training("labels-shuffle"), PLAN, runs))
+    assert seen[0] == tmp_path
+    assert seen[1] != tmp_path / "not-here"
+    assert not seen[1].exists()
     assert list(tmp_path.iterdir()) == []
 
 
