@@ -24,7 +24,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from attn.files import CacheError
 from attn.holdout import num_training
 from attn.shards import Shards
 from attn.types import Pairs
@@ -64,7 +63,7 @@ def training_pairs(
         .prefetch(_READY)
     )
     for arrays in batches.as_numpy_iterator():
-        if sequence.failures:
+        if sequence.failures:  # its lane has ended, or will: what follows is no longer in order
             break
         yield Pairs(**arrays).rows(wanted)
     raise sequence.failures[0]
@@ -91,7 +90,7 @@ class _Sequence:
     shards: Shards
     num_training: int
     seed: int
-    failures: list[CacheError] = field(default_factory=list)
+    failures: list[ValueError] = field(default_factory=list)
 
     def arrays(self, place: np.int64, first: np.int64) -> tuple[NDArray[Any], ...]:
         """x, series, y, valid of the pairs of the shard at a place, permuted, from `first` on.
@@ -102,7 +101,7 @@ class _Sequence:
         order = np.random.default_rng([self.seed, _ORDER_OF_SHARDS, epoch]).permutation(self.num_training)
         try:
             pairs = self.shards.load(int(order[position]))
-        except CacheError as error:
+        except ValueError as error:
             self.failures.append(error)
             return tuple(
                 np.empty((0, self.shards.num_points), kind.as_numpy_dtype) for kind in _FIELDS.values()

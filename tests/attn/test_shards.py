@@ -105,7 +105,7 @@ class TestGoingOn:
         assert content(shards) == content(whole)
 
     def test_what_a_kill_left_half_written_is_removed(self, written):
-        written.path(2).rename(written.folder / ".shard-00002-of-00004.npz.1234.tmp")
+        written.path(2).rename(written.folder / f".{written.path(2).name}.{32 * '0'}.tmp")
         write_shards(written)
         assert sorted(os.listdir(written.folder)) == sorted(
             [MANIFEST, *(written.path(n).name for n in range(4))]
