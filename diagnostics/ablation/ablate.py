@@ -20,12 +20,12 @@ from attn.train import train
 from attn.trainer import TrainConfig
 from attn.types import Floats
 from diagnostics.ablation.result import HALF_HALF, MEASURES, SHUFFLE, Ablation, AblationRow
-from diagnostics.adapters import TrainedSubject
 from diagnostics.cells import ATTN, fingerprint, run_in_processes
 from diagnostics.check import build_scenario
 from diagnostics.measures import Statistic
 from diagnostics.measuring import LATER_TARGET, measure
 from diagnostics.result import Estimate
+from diagnostics.run_subject import TrainedSubject
 from diagnostics.runner import describe_environment
 
 # Labels by rank, as in the original, whose decoder this is about: the leak is the same in every row.

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from diagnostics.cli import main
-from diagnostics.commands import baseline as command
 from diagnostics.regression.baseline import read_baseline
 from diagnostics.regression.changes import Comparison
 
@@ -55,7 +54,7 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _here(place, monkeypatch):
+def _here(place, monkeypatch, in_this_process):
     (place / f"{S}.py").write_text(SUBJECTS)
     monkeypatch.syspath_prepend(str(place))
     monkeypatch.delitem(sys.modules, S, raising=False)
@@ -94,8 +93,7 @@ def test_a_baseline_is_written_as_it_was_asked_for(baselines):
 
 def test_a_baseline_is_said_as_json_or_not_at_all(baselines, capsys, monkeypatch):
     kept = read_baseline(baselines / "oracle.json")
-    monkeypatch.setattr(command, "examine", lambda *arguments, **options: None)
-    monkeypatch.setattr(command, "to_baseline", lambda *arguments: kept)
+    monkeypatch.setattr("diagnostics.remeasure.measure_baseline", lambda *arguments, **options: kept)
     ask = ["baseline", "--subject", f"{S}:oracle", "--out", "again.json"]
     assert main([*ask, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
