@@ -2,7 +2,9 @@
 
 import ctypes
 import os
+import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,7 +15,10 @@ import pytest
 from pydantic import BaseModel
 
 from diagnostics import apart
-from diagnostics.apart import Apart, UnansweredError
+from diagnostics.apart import Apart, ClosedError, UnansweredError, free_memory
+from diagnostics.relay import SHOWN
+
+ROOT = Path(__file__).parents[2]
 
 
 class Said(BaseModel):
@@ -87,6 +92,9 @@ class Asked:
             Path(file).write_text(str(os.getpid()))
             time.sleep(60)
         os._exit(1)
+
+    def sleeps(self):
+        time.sleep(60)
 
     def leaves_a_thread(self):
         threading.Thread(target=time.sleep, args=(60,), daemon=False).start()
@@ -170,3 +178,118 @@ def test_a_hang_in_c_is_ended(asked, monkeypatch, capfd):
     assert time.monotonic() - started < 5
     assert is_gone(process)
     assert "in hangs" in capfd.readouterr().err  # where the interpreter stood
+
+
+def test_what_fills_memory_is_ended_long_before_the_machine_is_full():
+    with Apart(Asked, memory=psutil.Process().memory_info().rss + 2**29) as asked:
+        process = ask(asked, "process").number
+        assert re.fullmatch(r"the subject used more than 0\.\d GiB of memory", why(asked, "fills_memory"))
+        assert is_gone(process)
+        assert ask(asked, "add", 1).number == 1
+
+
+def test_output_is_shown_from_its_beginning_and_counted(asked, capsys):
+    ask(asked, "prints", "x" * 999_999 + "\n", 3)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "by name\n" + "x" * (SHOWN - 8) + "\n... and 2.9 MB more\n"
+    ask(asked, "prints", "short")
+    assert capsys.readouterr().err == "by name\nshortto stderr\n"
+
+
+def test_a_closed_stdout_is_open_again_at_the_next_question(asked, capsys):
+    ask(asked, "closes_stdout")
+    ask(asked, "prints", "still here ")
+    assert capsys.readouterr().err == "by name\nstill here to stderr\n"
+
+
+def test_of_a_fork_only_one_answers(asked):
+    assert ask(asked, "forks").number > 0  # 0 is what the copy would say
+    assert [ask(asked, "add", 1).number - ask(asked, "add", 0).number for _ in range(3)] == [0, 0, 0]
+
+
+def test_what_a_subject_leaves_behind_keeps_nobody_waiting_and_is_ended(asked, tmp_path):
+    started = time.monotonic()
+    sentence = "the subject ended the process (exit code 1)"
+    assert why(asked, "leaves_a_process_behind", str(tmp_path / "left")) == sentence
+    assert time.monotonic() - started < 30
+    assert is_gone(int((tmp_path / "left").read_text()))
+
+
+def test_a_thread_that_does_not_end_keeps_nobody_waiting():
+    started = time.monotonic()
+    with Apart(Asked) as asked:
+        ask(asked, "leaves_a_thread")
+    assert time.monotonic() - started < 30
+
+
+def test_after_many_losses_in_a_row_no_process_is_started(monkeypatch):
+    monkeypatch.setattr(apart, "MOST_LOST", 2)
+    with Apart(Asked) as asked:
+        assert ["ended" in why(asked, "leaves"), "ended" in why(asked, "leaves")] == [True, True]
+        assert why(asked, "process") == "not asked: the subject lost 2 processes in a row"
+
+
+def test_an_answer_in_between_begins_the_count_anew(monkeypatch):
+    monkeypatch.setattr(apart, "MOST_LOST", 2)
+    with Apart(Asked) as asked:
+        for _ in range(3):
+            assert "ended" in why(asked, "leaves")
+            assert ask(asked, "add", 1).number == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sentence", "is_lost"),
+    [
+        ("refuses", "the rule; got another thing", False),
+        ("dies", "the subject ended the process (exit code 7), while it was loaded", True),
+        (
+            "sleeps",
+            "the subject did not answer within 0 s, and did not let itself be interrupted,"
+            " while it was loaded",
+            True,
+        ),
+    ],
+)
+def test_what_goes_wrong_while_it_is_made(trouble, sentence, is_lost, monkeypatch):
+    if trouble == "sleeps":
+        monkeypatch.setattr(apart, "LOADING", 0.0)
+        monkeypatch.setattr(apart, "GRACE", 0.1)
+    with Apart(Asked, trouble) as asked, pytest.raises(UnansweredError) as caught:
+        ask(asked, "process")
+    assert (str(caught.value), caught.value.is_lost) == (sentence, is_lost)
+
+
+def test_closing_from_another_thread_ends_a_question():
+    asked = Apart(Asked)
+    process = ask(asked, "process").number
+    threading.Timer(0.3, asked.close).start()
+    started = time.monotonic()
+    with pytest.raises(ClosedError):
+        ask(asked, "hangs")
+    assert time.monotonic() - started < 30
+    assert is_gone(process)
+    with pytest.raises(ClosedError):
+        ask(asked, "process")
+
+
+def test_where_the_asker_is_killed_the_process_ends_too(tmp_path):
+    code = (
+        "from tests.diagnostics.test_apart import *\n"
+        "asked = Apart(Asked)\n"
+        "print(ask(asked, 'process').number, flush=True)\n"
+        "ask(asked, 'sleeps')\n"
+    )
+    asker = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = int(asker.stdout.readline())
+    asker.kill()
+    asker.wait()
+    deadline = time.monotonic() + 30
+    while not is_gone(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert is_gone(process)
+
+
+def test_the_limit_of_memory_is_a_share_of_what_is_free():
+    free = psutil.virtual_memory().available
+    assert free_memory() == pytest.approx(0.8 * free, rel=0.2)
