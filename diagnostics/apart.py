@@ -172,10 +172,10 @@ class _Process:
             ready: list[Any] = wait(looked_at, TICK)
             if self._output in ready and not self._output.pass_on():
                 looked_at.remove(self._output)
-            if self._questions in ready:
-                return
             if self._used_memory() > memory:
                 raise _LostError(f"the subject used more than {memory / 2**30:.1f} GiB of memory")
+            if self._questions in ready:
+                return
             if time.monotonic() > deadline:
                 raise _LostError(
                     f"the subject did not answer within {seconds:g} s, and did not let itself be interrupted"
