@@ -16,10 +16,11 @@ from tests.reliability.troubled import EACH, METHODS, TROUBLES
 
 SECTION = "Subjects that misbehave"
 SUBJECTS = "tests.reliability.troubled"
+# Of every method a check that asks it, and none beside it but `teacher_force` and `predict_next`.
 CHECK_OF = {
     "teacher_force": "no_future_leak",
     "predict_next": "single_step_equals_column",
-    "rollout": "rollout_equals_stepping",
+    "rollout": "rollout_keeps_the_context",
     "attention": "attention_rows_sum_to_one",
     "loss": "every_target_is_scored",
     "score": "metric_counts_every_target",

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from functools import partial
+from itertools import repeat
 from types import SimpleNamespace
 
 import numpy as np
@@ -57,7 +58,7 @@ def hangs_whatever_is_raised():
 
 
 def hangs_in_compiled_code():
-    ctypes.PyDLL(None).sleep(3600)  # PyDLL does not let go of the interpreter
+    all(repeat(True))  # never returns to the interpreter
 
 
 def segfaults():
@@ -122,9 +123,9 @@ def answers_in_another_shape():
 
 EACH = {
     "teacher_force": closes_stdout,
-    "predict_next": exits,
+    "predict_next": changes_directory,
     "rollout": prints,
-    "attention": changes_directory,
+    "attention": exits,
     "loss": segfaults,
     "score": leaks,
     "record": interrupts,
