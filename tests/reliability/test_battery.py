@@ -32,7 +32,7 @@ CHECK_OF = {
 UNTROUBLED = ("pairs_follow_their_process", "pairs_are_independent", "noise_is_independent")
 TIMEOUT = 2.0
 MEMORY = 2**29
-NUM_RUNS = 20
+NUM_RUNS = 3
 
 LATE = r"the subject did not answer within 2 s"
 ENDED = r"the subject ended the process"

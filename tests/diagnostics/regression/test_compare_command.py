@@ -31,6 +31,13 @@ class Blind(OracleSubject):
 def blind():
     return Blind(PROCESS, "blind")
 
+class Stuck(OracleSubject):
+    def rollout(self, *arguments, **options):
+        raise RuntimeError("no key")
+
+def stuck():
+    return Stuck(PROCESS, "stuck")
+
 class Unsaved(OracleSubject):
     reload = None
 
@@ -127,6 +134,18 @@ def test_the_json_says_the_same(baselines, capsys):
     verdicts = {change.name: change.verdict for change in comparison.measures}
     assert (verdicts["nll_first"], verdicts["nll_gap"]) == ("worse", "worse")
     assert comparison.exit_code == 1
+
+
+def test_a_subject_that_cannot_be_measured_is_code_3_and_its_checks_are_compared(baselines, capsys):
+    compare = ["compare", str(baselines / "oracle.json"), "--subject", f"{S}:stuck"]
+    assert main(compare) == 3
+    said = " ".join(capsys.readouterr().out.split())
+    why = "Nothing was measured: stuck: rollout must not raise; got RuntimeError: no key."
+    assert why in said
+    assert "rollout_keeps_the_context passed error unanswered" in said
+    assert main([*compare, "--json"]) == 3
+    comparison = Comparison.model_validate(json.loads(capsys.readouterr().out))
+    assert (comparison.measures, comparison.unmeasured, comparison.new_subject) == ((), why, "stuck")
 
 
 def test_a_better_subject_is_code_0(baselines, capsys):
