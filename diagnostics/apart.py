@@ -154,14 +154,18 @@ class _Process:
     def ask(self, method: str, arguments: tuple[Any, ...], seconds: float, memory: int) -> bytes:
         """The reply; raises _LostError."""
         try:
-            self._questions.send((method, arguments, seconds + GRACE / 2))
+            with suppress(OSError):  # it has ended already
+                self._questions.send((method, arguments, seconds + GRACE / 2))
             self._watch(seconds, memory)
-            if self._questions.poll():  # a copy that the subject forked may keep the connection open
-                return self._questions.recv_bytes()
-        except (EOFError, OSError):
-            pass
+            return self._received()
         finally:
             self._output.end_question()
+
+    def _received(self) -> bytes:
+        # a copy that the subject forked may keep the connection open: it is not waited for
+        with suppress(EOFError, OSError):
+            if self._questions.poll():
+                return self._questions.recv_bytes()
         raise _LostError(self._how_it_ended())
 
     def _watch(self, seconds: float, memory: int) -> None:

@@ -23,7 +23,7 @@ from diagnostics.regression.baseline import Baseline, Plan, measure_for, process
 from diagnostics.regression.changes import Comparison
 from diagnostics.regression.comparison import compare, compare_checks, require_same_process
 from diagnostics.result import Attribution, CheckResult, Symptom
-from diagnostics.runner import NUM_PAIRS, TIME_LIMIT, name_of, prepare, process_of
+from diagnostics.runner import NUM_PAIRS, TIME_LIMIT, name_of, prepare, process_of, require_time_limit
 from diagnostics.subject import offers
 from diagnostics.symptom import measure_symptom
 from diagnostics.units import in_units_of
@@ -44,6 +44,9 @@ class Setup:
     options: tuple[str, ...] = ()
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     time_limit: float = TIME_LIMIT
+
+    def __post_init__(self) -> None:
+        require_time_limit(self.time_limit)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from diagnostics.checks import CHECKS
 from diagnostics.examiner import Held, RealPair, Setup, Shared
 from diagnostics.isolated import Isolated
 from diagnostics.result import Attribution, CheckResult, Report, Symptom
-from diagnostics.runner import NUM_CHECKS, TIME_LIMIT, to_report
+from diagnostics.runner import NUM_CHECKS, TIME_LIMIT, require_time_limit, to_report
 
 OnStep = Callable[[str], None]
 
@@ -35,11 +35,13 @@ def investigate(
     Every subject is loaded and asked in a process of its own, all at the same time; what a subject breaks is
     an error of its check or stands in `Report.unmeasured`.  The pairs are drawn from the process of the first
     subject that has one, and are the same for all.
-    Raises SubjectError where a subject cannot be loaded, or where none has a process.
+    Raises SubjectError where a subject cannot be loaded, or where none has a process; ValueError where the
+    context does not fit the process, or a time limit is not positive.
     """
+    require_time_limit(time_limit)
     with ThreadPoolExecutor(len(specs)) as pool, ExitStack() as stack:
         subjects = [stack.enter_context(Isolated(spec, len(specs))) for spec in specs]
-        sources = _sources(subjects, pool, num_context, time_limit)
+        sources = _sources(subjects, pool, num_context)
         plans = [_Plan(Held(source, seed, num_pairs, num_context), time_limit, on_step) for source in sources]
         first = pool.submit(_examine, subjects[0], plans[0], None)
         examined = [first]
@@ -49,11 +51,9 @@ def investigate(
         return [report.result() for report in reports]
 
 
-def _sources(
-    subjects: Sequence[Isolated], pool: ThreadPoolExecutor, num_context: int, time_limit: float
-) -> list[bytes | None]:
+def _sources(subjects: Sequence[Isolated], pool: ThreadPoolExecutor, num_context: int) -> list[bytes | None]:
     """Of every subject where its pairs come from: None where the process is its own, else that process."""
-    found = list(pool.map(lambda subject: subject.introduce(seconds=time_limit), subjects))
+    found = list(pool.map(Isolated.introduce, subjects))
     owner = next((place for place, one in enumerate(found) if one.num_points is not None), None)
     if owner is None:
         names = " and ".join(one.name for one in found)
@@ -64,7 +64,7 @@ def _sources(
         raise ValueError(f"{rule}; got {num_context}")
     if len(subjects) == 1:
         return [None]
-    shared = subjects[owner].measure(Shared, "process", time_limit=time_limit).pickled
+    shared = subjects[owner].measure(Shared, "process", time_limit=TIME_LIMIT).pickled
     return [None if place == owner else shared for place in range(len(subjects))]
 
 

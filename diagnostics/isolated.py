@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 from pydantic import BaseModel
 
 from attn.types import Pairs
-from diagnostics.apart import Apart, UnansweredError, free_memory
+from diagnostics.apart import LOADING, Apart, UnansweredError, free_memory
 from diagnostics.ask import SubjectError
 from diagnostics.battery import repro
 from diagnostics.check import Check
@@ -42,10 +42,10 @@ class Isolated:
     def __exit__(self, *error: object) -> None:
         self._apart.close()
 
-    def introduce(self, method: str = "introduce", *arguments: object, seconds: float) -> Introduction:
+    def introduce(self, method: str = "introduce", *arguments: object) -> Introduction:
         """The first question; raises SubjectError where the subject cannot be loaded or asked at all."""
         try:
-            found = self._apart.ask(Introduction, method, *arguments, seconds=seconds)
+            found = self._apart.ask(Introduction, method, *arguments, seconds=LOADING)
         except UnansweredError as error:
             raise SubjectError(f"{self.spec}: {error}" if error.is_lost else str(error)) from error
         self.name = found.name
@@ -58,7 +58,7 @@ class Isolated:
     def run_checks(self, setup: Setup, on_result: OnResult = lambda result: None) -> list[CheckResult]:
         """The battery; raises SubjectError or ValueError where it cannot be prepared."""
         pickled = pickle.dumps(setup)
-        self.introduce("prepare", pickled, seconds=setup.time_limit)
+        self.introduce("prepare", pickled)
         results = []
         for name in setup.checks:
             results.append(self._run(find_check(name), setup, pickled))

@@ -21,7 +21,7 @@ def measure_baseline(spec: str, plan: Plan, *, on_step: OnStep = lambda step: No
     where the subject cannot be loaded or measured, or has no process that the plan fits.
     """
     with Isolated(spec) as subject:
-        subject.introduce("fit", plan, None, seconds=TIME_LIMIT)
+        subject.introduce("fit", plan, None)
         results = _run_checks(subject, plan, on_step)
         kept = subject.measure(Baseline, "baseline", plan, results, time_limit=TIME_LIMIT)
         on_step("the measures")
@@ -37,7 +37,7 @@ def compare_with_baseline(
     the measures are not those of the baseline.
     """
     with Isolated(spec) as subject:
-        subject.introduce("fit", baseline.plan, baseline, seconds=TIME_LIMIT)
+        subject.introduce("fit", baseline.plan, baseline)
         results = _run_checks(subject, baseline.plan, on_step)
         try:
             found = subject.measure(Comparison, "comparison", baseline, results, time_limit=TIME_LIMIT)

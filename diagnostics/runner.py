@@ -46,8 +46,7 @@ def prepare(
     Raises SubjectError where there is nothing to draw pairs from, ValueError for an expected failure that
     names no check or a time limit that is not positive.
     """
-    if not time_limit > 0:
-        raise ValueError(f"time_limit must be above 0 s; got {time_limit}")
+    require_time_limit(time_limit)
     name = name_of(subject)
     if source is None:
         source = process_of(subject)
@@ -59,6 +58,12 @@ def prepare(
     scenario = build_scenario(source, rng, num_pairs=num_pairs, num_context=num_context)
     options = repro_options(options, scenario.pairs.num_pairs)
     return Battery(subject, name, scenario, seed, spec or name, expected, time_limit, options)
+
+
+def require_time_limit(seconds: float) -> None:
+    """Raise ValueError for a time limit that is not positive."""
+    if not seconds > 0:
+        raise ValueError(f"time_limit must be above 0 s; got {seconds}")
 
 
 def repro_options(options: Sequence[str], num_pairs: int) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def serve(questions: Connection, output: Connection, make: Make, arguments: tupl
         except EOFError:
             return
         _open_output(output)
-        faulthandler.dump_traceback_later(seconds, file=output.fileno())
+        faulthandler.dump_traceback_later(min(seconds, threading.TIMEOUT_MAX), file=output.fileno())
         try:
             if method:
                 reply = ANSWER + getattr(asked, method)(*of_question).model_dump_json().encode()

@@ -56,18 +56,17 @@ def values(report):
     return {measure.name: measure.value for measure in report.symptoms[0].measures}
 
 
-def test_every_step_is_told():
+def test_what_has_no_process_is_asked_about_the_pairs_of_the_other_and_every_step_is_told():
     steps = []
-    examine("oracle", "homeless", on_step=steps.append)
+    homeless, oracle = examine("homeless", "oracle", on_step=steps.append)
+    assert values(homeless) == pytest.approx(values(oracle))
+    (alone,) = examine("oracle")
+    assert values(alone) == values(oracle)
     assert len(steps) + 1 == num_steps(2)
     assert steps.count("oracle: the symptom") == steps.count("homeless: where the error comes from") == 1
 
 
-def test_what_has_no_process_is_asked_about_the_pairs_of_the_other():
-    homeless, oracle = examine("homeless", "oracle")
-    assert values(homeless) == pytest.approx(values(oracle))
-    (alone,) = examine("oracle")
-    assert values(alone) == values(oracle)
+def test_a_process_is_needed():
     with pytest.raises(SubjectError, match="must have a process to draw pairs from; homeless has none"):
         examine("homeless")
 
@@ -88,20 +87,17 @@ def test_what_cannot_be_measured_is_said_and_costs_the_other_subject_nothing():
     assert np.isfinite(list(values(oracle).values())).all()
 
 
-def test_an_attribution_that_fails_is_said_beside_the_symptom():
-    (report,) = examine("limited")
-    why = "limited: teacher_force must not raise; got RuntimeError: these pairs are too many"
-    assert report.unmeasured == (f"Where the error comes from was not measured: {why}.",)
-    assert report.attribution is None
-    assert report.symptoms
-
-
-def test_a_real_pair_that_fails_is_said_beside_the_drawn_ones(monkeypatch):
+def test_what_fails_after_the_symptom_is_said_beside_it(monkeypatch):
     def refuse(**options):
         raise SubjectError("the subject is lost")
 
     monkeypatch.setattr("diagnostics.examiner.real_pair", refuse)
-    (report,) = examine("oracle")
-    assert report.unmeasured == ("The real pair was not measured: the subject is lost.",)
+    (report,) = examine("limited")
+    why = "limited: teacher_force must not raise; got RuntimeError: these pairs are too many"
+    assert report.unmeasured == (
+        "The real pair was not measured: the subject is lost.",
+        f"Where the error comes from was not measured: {why}.",
+    )
+    assert report.attribution is None
     (symptom,) = report.symptoms
     assert symptom.remarks[-1] == "The real pair is not shown: the subject is lost."
