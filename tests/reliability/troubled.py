@@ -3,6 +3,7 @@
 troubled:sound            the exact posterior, with everything that can be offered
 troubled:always_TROUBLE   makes that trouble in whichever method is called
 troubled:each             makes another trouble in every method, as EACH says
+troubled:reshapes_METHOD  answers in another shape at the second call of that method, and later
 troubled:report_TROUBLE   makes that trouble in `rollout` alone, and only where more pairs are asked about
                           than a check has: in what a report measures
 """
@@ -15,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from itertools import repeat
 from types import SimpleNamespace
 
@@ -102,11 +103,12 @@ def interrupts():
     raise KeyboardInterrupt
 
 
+@cache  # once a process: copies that fork again would soon be many
 def forks():
-    if os.fork() == 0:
-        threading.Thread(target=time.sleep, args=(1,)).start()
+    os.fork()
 
 
+@cache
 def leaves_processes_and_threads():
     if os.fork() == 0:
         time.sleep(3600)
@@ -226,6 +228,8 @@ def __getattr__(name):
         return lambda: Troubled(name, EACH)
     if how == "always" and trouble in TROUBLES:
         return lambda: Troubled(name, dict.fromkeys(METHODS, TROUBLES[trouble]))
+    if how == "reshapes" and trouble in METHODS:
+        return lambda: Troubled(name, {trouble: answers_in_another_shape})
     if how == "report" and trouble in TROUBLES:
         return lambda: Troubled(name, {"rollout": TROUBLES[trouble]}, of_more_than_a_check)
     raise AttributeError(name)
