@@ -41,11 +41,11 @@ NO_END = r"a subject must not end the run; got"
 PROMISES = {
     "hangs": ("A subject that hangs is given up, and the check says after how many seconds.", LATE),
     "hangs_whatever_is_raised": (
-        "One that hangs and catches whatever is raised is ended, and the check says so.",
+        "A subject that hangs and catches whatever is raised is ended, and the check says so.",
         rf"{LATE}, and did not let itself be interrupted",
     ),
     "hangs_in_compiled_code": (
-        "One that hangs in compiled code, where no alarm is heard, is ended likewise.",
+        "A subject that hangs in compiled code, where no alarm is heard, is ended, and the check says so.",
         rf"{LATE}, and did not let itself be interrupted",
     ),
     "segfaults": (
@@ -53,16 +53,19 @@ PROMISES = {
         rf"{ENDED} \(signal 11, segmentation fault\)",
     ),
     "aborts": (
-        "So it is with abort(), as of an assertion in compiled code.",
+        "After abort(), as of a failed assertion in compiled code, the check names the signal.",
         rf"{ENDED} \(signal 6, aborted\)",
     ),
-    "ends_the_process": ("So it is with os._exit(0): that is no success.", rf"{ENDED} \(exit code 0\)"),
+    "ends_the_process": (
+        "os._exit(0) is no success: the check says that the process ended.",
+        rf"{ENDED} \(exit code 0\)",
+    ),
     "is_killed": (
-        "So it is with a process that the system kills, as it does where memory runs out.",
+        "A process that is killed, as by the system where memory runs out, is said to be.",
         rf"{ENDED} \(signal 9, killed; so does the system where memory runs out\)",
     ),
     "leaks": (
-        "One that leaks 600 MB a call is ended at its limit, here 0.5 GiB, and the check says so.",
+        "A subject that leaks 600 MB a call is ended at its limit, here 0.5 GiB, and the check says so.",
         r"the subject used more than 0\.5 GiB of memory",
     ),
     "exits": ("sys.exit of a subject ends nothing, and the check says so.", rf"{NO_END} SystemExit: 0"),
@@ -134,7 +137,8 @@ def test_whatever_a_subject_does_every_check_has_a_result(is_smallest, promise, 
         for method, trouble in troubles.items():
             found[trouble].append(results[CHECK_OF[method]])
         untroubled += [results[name].status == "passed" for name in UNTROUBLED[:2]]
-    for trouble, results in found.items():
+    for trouble in sorted(found, key=list(PROMISES).index):
+        results = found[trouble]
         num_kept = sum(is_kept(trouble, result) for result in results)
         broken = [result.detail for result in results if not is_kept(trouble, result)]
         note = broken[0] if broken else f"at most {max(result.seconds for result in results):.1f} s a check"
