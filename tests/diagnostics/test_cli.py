@@ -266,5 +266,11 @@ def test_a_report_is_said_as_json_or_not_at_all(subjects, capsys, monkeypatch, t
     ask = ["report", "--subject", f"{subjects}:oracle", "--out", str(tmp_path / "out")]
     assert main([*ask, "--json"]) == 0
     assert capsys.readouterr().out == (tmp_path / "out/report.json").read_text() + "\n"
-    assert main([*ask, "--quiet"]) == 0
-    assert tuple(capsys.readouterr()) == ("", "")
+    why = "The symptom was not measured: the subject ended the process (exit code 7)."
+    broken = sample().model_copy(update={"unmeasured": (why,)})
+    monkeypatch.setattr("diagnostics.investigate.investigate", lambda *specs, **options: [broken])
+    assert main([*ask, "--quiet", "--check-timeout", "7"]) == 3
+    assert tuple(capsys.readouterr()) == ("", f"diagnose: historic: {why}\n")
+    written = ReportFile.from_json((tmp_path / "out/report.json").read_text())
+    assert written.reports[0].unmeasured == (why,)
+    assert written.command.endswith("--check-timeout 7")

@@ -77,6 +77,11 @@ def test_the_context_must_fit_the_process(num_context):
         examine("oracle", num_context=num_context)
 
 
+def test_a_time_limit_must_be_positive():
+    with pytest.raises(ValueError, match="time_limit must be above 0 s; got 0"):
+        examine("oracle", time_limit=0)
+
+
 def test_what_cannot_be_measured_is_said_and_costs_the_other_subject_nothing():
     small, oracle = examine("small", "oracle")
     why = "small: teacher_force must not raise; got MemoryError: 66 pairs are too many"
