@@ -180,6 +180,7 @@ def test_what_could_not_be_measured_is_said_beneath_the_verdict(tmp_path):
     assert page.open == []
     assert page.text.count(why) == 1
     assert page.text.index(broken.diagnosis.verdict) < page.text.index(why) < page.text.index("corrected.")
+    assert "the pair of largest error of corrected" in page.text  # of the subject that has one
     text = written.markdown.read_text()
     assert f"\n\n{why}\n" in text
     assert text.index(broken.diagnosis.verdict) < text.index(why) < text.index("**corrected.**")
