@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from diagnostics.apart import UnansweredError
+from diagnostics.ask import SubjectError
 from diagnostics.examiner import Setup
 from diagnostics.isolated import Isolated
 from diagnostics.regression.baseline import Baseline, Plan
@@ -23,7 +24,12 @@ def measure_baseline(spec: str, plan: Plan, *, on_step: OnStep = lambda step: No
     with Isolated(spec) as subject:
         subject.introduce("fit", plan, None)
         results = _run_checks(subject, plan, on_step)
-        kept = subject.measure(Baseline, "baseline", plan, results, time_limit=TIME_LIMIT)
+        try:
+            kept = subject.measure(Baseline, "baseline", plan, results, time_limit=TIME_LIMIT)
+        except UnansweredError as error:
+            raise SubjectError(
+                f"a baseline must hold measures; got none of {subject.name}: {error}"
+            ) from error
         on_step("the measures")
         return kept
 

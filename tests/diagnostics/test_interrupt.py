@@ -27,7 +27,10 @@ def load():
     "command",
     [
         ["check", "--subject", "mine:load"],
-        ["report", "--subject", "mine:load", "--against", "mine:load", "--out", "."],
+        pytest.param(
+            ["report", "--subject", "mine:load", "--against", "mine:load", "--out", "."],
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["check", "report"],
 )

@@ -1,6 +1,7 @@
 import pytest
 
 from diagnostics.apart import UnansweredError
+from diagnostics.ask import SubjectError
 from diagnostics.checks import CHECKS
 from diagnostics.isolated import Isolated
 from diagnostics.regression.baseline import Plan
@@ -60,5 +61,5 @@ def test_where_the_process_is_lost_the_checks_are_compared_and_a_refusal_is_pass
 
 def test_no_baseline_is_made_of_a_subject_that_cannot_be_measured(lose):
     lose(is_lost=True)
-    with pytest.raises(ValueError, match="the subject ended the process"):
+    with pytest.raises(SubjectError, match="must hold measures; got none of oracle: the subject ended the"):
         measure_baseline(SPEC, PLAN)
