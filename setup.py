@@ -66,6 +66,7 @@ setup(
         "tensorboard>=2.20,<3",
         "protobuf>=5",  # the settings of the projector
         "safetensors>=0.5,<1",  # weights in a format that holds no code
+        "psutil>=5.9",  # the memory of a process that is watched
         "pydantic>=2.9,<3",  # schema of results, spec of runs
         "typer>=0.29,<1",  # command line
         "rich>=13,<16",  # progress, tables

@@ -32,12 +32,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from diagnostics import check, diagnose
-    from diagnostics.adapters import AttnSubject, OracleSubject, load_subject
+    from diagnostics.adapters import OracleSubject, load_subject
     from diagnostics.ask import SubjectError
     from diagnostics.attribution.attribute import attribute
     from diagnostics.checks import CHECKS
     from diagnostics.report import write_report
     from diagnostics.result import Attribution, CheckResult, Diagnosis, Report, Symptom
+    from diagnostics.run_subject import AttnSubject
     from diagnostics.runner import assert_passes, parametrize_with_checks, run_checks
     from diagnostics.subject import Subject
     from diagnostics.symptom import measure_symptom
@@ -45,7 +46,7 @@ else:
     __getattr__, __dir__ = lazily(
         __name__,
         {
-            "adapters": ("AttnSubject", "OracleSubject", "load_subject"),
+            "adapters": ("OracleSubject", "load_subject"),
             "ask": ("SubjectError",),
             "attribution.attribute": ("attribute",),
             "check": (),
@@ -53,6 +54,7 @@ else:
             "diagnose": (),
             "report": ("write_report",),
             "result": ("Attribution", "CheckResult", "Diagnosis", "Report", "Symptom"),
+            "run_subject": ("AttnSubject",),
             "runner": ("assert_passes", "parametrize_with_checks", "run_checks"),
             "subject": ("Subject",),
             "symptom": ("measure_symptom",),

@@ -1,26 +1,21 @@
-"""Subjects: the exact posterior, our own models, and any that a name or a module leads to."""
+"""Subjects: the exact posterior, and any that a name or a module leads to."""
 
 import importlib
 import json
 import os
 import sys
-import tempfile
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from attn import rollout as inference
 from attn import scores
+from attn.catalogue import RunError, find_run
 from attn.processes import PairProcess
-from attn.runs import Run, RunError, find_run, load_run, save_weights, write_json
-from attn.stream import Stream
-from attn.trainer import TrainConfig
-from attn.types import Attention, Batch, Floats, Ints, Prediction, Rollout
+from attn.types import Batch, Floats, Ints, Prediction, Rollout
 from diagnostics import measures
 from diagnostics.ask import SubjectError
-from diagnostics.subject import Record, Subject
+from diagnostics.subject import Subject
 
 
 class OracleSubject:
@@ -80,80 +75,6 @@ def _append(history: Batch, x_next: Floats, series_next: Ints) -> Batch:
     )
 
 
-class AttnSubject:
-    """A run of this package."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.name = run.name
-
-    def teacher_force(self, batch: Batch) -> Prediction:
-        """One parallel pass, as in training."""
-        return inference.teacher_force(self.run.model, batch)
-
-    def predict_next(self, history: Batch, x_next: Floats, series_next: Ints) -> Prediction:
-        """One step of inference."""
-        return inference.predict_next(self.run.model, history, x_next, series_next)
-
-    def rollout(
-        self, batch: Batch, num_samples: int, rng: np.random.Generator, feed: str = "sample"
-    ) -> Rollout:
-        """Free running, as `attn infer` does it."""
-        return inference.rollout(self.run.model, batch, num_samples, rng, feed)
-
-    def attention(self, batch: Batch) -> Attention:
-        """The weights of every layer and head."""
-        return inference.attention(self.run.model, batch)
-
-    def loss(self, batch: Batch) -> float:
-        """What training minimises, with dropout off."""
-        return inference.loss(self.run.model, batch)
-
-    def score(self, batch: Batch, prediction: Prediction) -> float:
-        """The mean squared error, as training reports it."""
-        return scores.score(batch, prediction, is_density=False).mse
-
-    def reload(self) -> Self:
-        """Save the model, and restore it as anyone would who has only the files."""
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / self.run.directory.name
-            copy.mkdir()
-            write_json(copy / "spec.json", self.run.spec)
-            save_weights(self.run.model, copy / "weights.safetensors")
-            restored = load_run(copy)
-        return type(self)(replace(restored, directory=self.run.directory))
-
-
-class TrainedSubject(AttnSubject):
-    """A run that was trained on draws of a process: it has an oracle, its training order and its record."""
-
-    process: PairProcess
-
-    def __init__(self, run: Run) -> None:
-        assert run.process is not None
-        super().__init__(run)
-        self.process = run.process
-
-    def training_batches(self, num_batches: int, rng: np.random.Generator) -> list[Batch]:
-        """Fresh draws of the process in the arrangement of the training."""
-        stream = self._stream(seed=int(rng.integers(2**31)))
-        return [stream.batch(step) for step in range(num_batches)]
-
-    def record(self) -> Record:
-        """The test loss of the last epoch, and the pairs that it was measured on."""
-        config = TrainConfig(**self.run.spec["training"])
-        stream = self._stream(config.seed)
-        batch = stream.batch(0) if config.overfit else stream.test(config.num_test_pairs)
-        return Record(batch, self.run.history[-1]["test_loss"])
-
-    def _stream(self, seed: int) -> Stream:
-        assert self.run.process is not None
-        config = TrainConfig(**self.run.spec["training"])
-        return Stream(
-            self.run.process, config.regime, config.num_context, config.batch_size, seed, config.overfit
-        )
-
-
 def load_subject(spec: str) -> Subject:
     """A subject by the name of a shipped run, the directory of a run, or `package.module:factory`.
 
@@ -163,14 +84,13 @@ def load_subject(spec: str) -> Subject:
     if ":" in spec and not os.path.exists(spec):
         return _from_factory(spec)
     try:
-        return of_run(load_run(find_run(spec)))
+        directory = find_run(spec)
+        from attn.runs import load_run  # imports TensorFlow, which a subject of another library does without
+        from diagnostics.run_subject import of_run
+
+        return of_run(load_run(directory))
     except RunError as error:
         raise SubjectError(str(error)) from error
-
-
-def of_run(run: Run) -> AttnSubject:
-    """The subject of a run; with its oracle where the run knows its process."""
-    return AttnSubject(run) if run.process is None else TrainedSubject(run)
 
 
 def _from_factory(spec: str) -> Subject:

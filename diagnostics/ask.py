@@ -12,6 +12,7 @@ import numpy as np
 from attn.types import Attention, Batch, Bools, Floats, Ints, Prediction, Rollout
 from diagnostics import reference
 from diagnostics.measures import target_columns
+from diagnostics.sentences import said
 from diagnostics.subject import (
     HasAttention,
     HasLoss,
@@ -204,14 +205,6 @@ def _guarded(subject: Subject, method: str, function: Callable[..., Answer], *ar
         raise SubjectError(
             f"{subject.name}: {method} must not raise; got {type(error).__name__}: {said(error)}"
         ) from error
-
-
-def said(error: BaseException) -> str:
-    """The first line of an error's message, even where the message itself is broken."""
-    try:
-        return (str(error).strip().splitlines() or ["no message"])[0][:200]
-    except Exception:
-        return "a message that cannot be read"
 
 
 def _require_shape(subject: Subject, method: str, name: str, array: Floats, shape: tuple[int, ...]) -> None:

@@ -4,7 +4,7 @@ import shlex
 import sys
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from diagnostics.alarm import TimeLimitError, time_limit
-from diagnostics.ask import SubjectError, said
+from diagnostics.ask import SubjectError
 from diagnostics.check import Check, Finding, Scenario
 from diagnostics.result import CheckResult
+from diagnostics.sentences import one_line, said
 from diagnostics.subject import Subject, offers
 
 
@@ -58,7 +59,7 @@ class Battery:
                 else (),
                 "evidence": finding.evidence,
                 "seed": self.seed,
-                "repro": self._repro(check),
+                "repro": repro(check, self.spec, self.seed, self.options),
                 "seconds": time.perf_counter() - started,
             }
         )
@@ -95,11 +96,8 @@ class Battery:
         # SystemExit, pytest.skip and the like would steer the very run that examines the subject
         return f"{self.name}: a subject must not end the run; got {raised}"
 
-    def _repro(self, check: Check) -> str:
-        words = ["diagnose", "check", "--subject", self.spec, "--check", check.name, "--seed", str(self.seed)]
-        return shlex.join([*words, *self.options])
 
-
-def one_line(text: str) -> str:
-    """Text that any file can hold: one line, and no half of a surrogate pair."""
-    return " ".join(text.encode("utf-8", "replace").decode().split())
+def repro(check: Check, spec: str, seed: int, options: Sequence[str]) -> str:
+    """The command line that asks a check again."""
+    words = ["diagnose", "check", "--subject", spec, "--check", check.name, "--seed", str(seed)]
+    return shlex.join([*words, *options])

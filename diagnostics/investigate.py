@@ -1,32 +1,24 @@
 """Everything that a report says of some subjects: their symptoms on the same pairs, and the battery."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing import get_context
 
-from attn.longform import TableError
-from attn.processes import PairProcess
-from attn.quiet import silence_tensorflow
-from attn.tables import Table, real_pair
-from diagnostics.adapters import load_subject
+from diagnostics.apart import UnansweredError
 from diagnostics.ask import SubjectError
-from diagnostics.attribution.attribute import attribute
 from diagnostics.checks import CHECKS
-from diagnostics.diagnose import diagnose
-from diagnostics.result import Attribution, Report, Symptom
-from diagnostics.runner import run_checks
-from diagnostics.subject import Subject, offers
-from diagnostics.symptom import measure_symptom
-from diagnostics.units import in_units_of
+from diagnostics.examiner import Held, RealPair, Setup, Shared
+from diagnostics.isolated import Isolated
+from diagnostics.result import Attribution, CheckResult, Report, Symptom
+from diagnostics.runner import NUM_CHECKS, TIME_LIMIT, require_time_limit, to_report
 
 OnStep = Callable[[str], None]
 
 
 def num_steps(num_subjects: int) -> int:
     """How often `on_step` is called by `investigate`, once more for the caller to draw."""
-    return len(CHECKS) + 4 * num_subjects
+    return num_subjects * (len(CHECKS) + 3) + 1
 
 
 def investigate(
@@ -35,135 +27,112 @@ def investigate(
     seed: int,
     num_pairs: int,
     num_context: int,
+    time_limit: float = TIME_LIMIT,
     on_step: OnStep = lambda step: None,
 ) -> list[Report]:
     """One report a subject, in the order of `specs` (as for `load_subject`).
 
-    The pairs are drawn from the process of the first subject that has one, and are the same for all.  The
-    battery of every subject but the first runs beside all else, in another process.
-    Raises SubjectError where a subject cannot be loaded or asked, or where none has a process.
+    Every subject is loaded and asked in a process of its own, all at the same time; what a subject breaks is
+    an error of its check or stands in `Report.unmeasured`.  The pairs are drawn from the process of the first
+    subject that has one, and are the same for all.
+    Raises SubjectError where a subject cannot be loaded, or where none has a process; ValueError where the
+    context does not fit the process, or a time limit is not positive.
     """
-    subjects = [load_subject(spec) for spec in specs]
-    process = _process_of(subjects)
-    if not 1 <= num_context < process.num_points:
-        rule = f"num_context must be between 1 and {process.num_points - 1} (points a series - 1)"
+    require_time_limit(time_limit)
+    with ThreadPoolExecutor(len(specs)) as pool, ExitStack() as stack:
+        subjects = [stack.enter_context(Isolated(spec, len(specs))) for spec in specs]
+        sources = _sources(subjects, pool, num_context)
+        plans = [_Plan(Held(source, seed, num_pairs, num_context), time_limit, on_step) for source in sources]
+        first = pool.submit(_examine, subjects[0], plans[0], None)
+        examined = [first]
+        for subject, plan in zip(subjects[1:], plans[1:], strict=True):
+            examined.append(pool.submit(_examine, subject, plan, first))
+        reports = [pool.submit(_report, *parts) for parts in zip(subjects, plans, examined, strict=True)]
+        return [report.result() for report in reports]
+
+
+def _sources(subjects: Sequence[Isolated], pool: ThreadPoolExecutor, num_context: int) -> list[bytes | None]:
+    """Of every subject where its pairs come from: None where the process is its own, else that process."""
+    found = list(pool.map(Isolated.introduce, subjects))
+    owner = next((place for place, one in enumerate(found) if one.num_points is not None), None)
+    if owner is None:
+        names = " and ".join(one.name for one in found)
+        raise SubjectError(f"a subject must have a process to draw pairs from; {names} has none")
+    num_points = found[owner].num_points or 0
+    if not 1 <= num_context < num_points:
+        rule = f"num_context must be between 1 and {num_points - 1} (points a series - 1)"
         raise ValueError(f"{rule}; got {num_context}")
-    plan = _Plan(process, seed, num_pairs, num_context)
-    # spawned, not forked: a fork of a process in which TensorFlow has threads may hang
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=silence_tensorflow) as pool:
-        others = [pool.submit(_check_spec, spec, plan) for spec in specs[1:]]
-        reports = [_check(subjects[0], specs[0], plan, on_step)]
-        symptoms = [_symptoms(subjects[0], plan, (), on_step)]
-        symptoms += [_symptoms(subject, plan, symptoms[0], on_step) for subject in subjects[1:]]
-        attributions = [_attribute(subject, plan, on_step) for subject in subjects]
-        for spec, other in zip(specs[1:], others, strict=True):
-            reports.append(_report_of(other, spec))
-            on_step(f"{reports[-1].subject}: the battery")
-    return [_whole(*parts) for parts in zip(reports, symptoms, attributions, strict=True)]
-
-
-def _report_of(other: Future[Report], spec: str) -> Report:
-    try:
-        return other.result()
-    except BrokenProcessPool as error:
-        raise SubjectError(f"a subject must not end the process that examines it; {spec!r} did") from error
+    if len(subjects) == 1:
+        return [None]
+    shared = subjects[owner].measure(Shared, "process", time_limit=TIME_LIMIT).pickled
+    return [None if place == owner else shared for place in range(len(subjects))]
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is asked of every subject."""
+    """What is asked of one subject."""
 
-    process: PairProcess
-    seed: int
-    num_pairs: int
-    num_context: int
-
-
-def _check_spec(spec: str, plan: _Plan) -> Report:
-    return _check(load_subject(spec), spec, plan, lambda step: None)
+    held: Held
+    time_limit: float
+    on_step: OnStep
 
 
-def _check(subject: Subject, spec: str, plan: _Plan, on_step: OnStep) -> Report:
-    """The battery over a subject, no symptom measured yet."""
-    return run_checks(
-        subject,
-        source=plan.process,
-        seed=plan.seed,
-        spec=spec,
-        on_result=lambda result: on_step(f"{subject.name}: {result.check}"),
-    )
+@dataclass(frozen=True)
+class _Examined:
+    """What was found of one subject; what was not, in a sentence each."""
+
+    results: list[CheckResult]
+    symptoms: tuple[Symptom, ...]
+    unmeasured: tuple[str, ...]
+
+
+def _examine(subject: Isolated, plan: _Plan, first: "Future[_Examined] | None") -> _Examined:
+    """The battery and the symptoms; examples are those of the `first` subject, if that is another."""
+    setup = Setup(source=plan.held.source, seed=plan.held.seed, time_limit=plan.time_limit)
+    results = subject.run_checks(setup, lambda result: plan.on_step(f"{subject.name}: {result.check}"))
+    beside = () if first is None else first.result().symptoms
+    symptoms, unmeasured = _symptoms(subject, plan, beside)
+    return _Examined(results, symptoms, unmeasured)
 
 
 def _symptoms(
-    subject: Subject, plan: _Plan, beside: Sequence[Symptom], on_step: OnStep
-) -> tuple[Symptom, ...]:
-    """What a subject does on drawn pairs and, where they can be had, on real ones.
-
-    `beside` holds the symptoms of the first subject, whose example pairs the others show as well.
-    """
-    first, second = (*beside, None, None)[:2]
-    drawn = measure_symptom(
-        subject,
-        plan.process,
-        num_pairs=plan.num_pairs,
-        num_context=plan.num_context,
-        seed=plan.seed,
-        beside=first,
-    )
-    on_step(f"{subject.name}: the symptom")
-    table, why_not = _real_pair(plan.process, plan.num_context)
-    drawn = drawn.model_copy(update={"remarks": (*drawn.remarks, *why_not)})
-    real = () if table is None else (_on_real_pair(subject, table, plan, second),)
-    on_step(f"{subject.name}: the real pair")
-    return (drawn, *real)
-
-
-def _attribute(subject: Subject, plan: _Plan, on_step: OnStep) -> Attribution:
-    found = attribute(subject, plan.process, num_context=plan.num_context, seed=plan.seed)
-    on_step(f"{subject.name}: where the error comes from")
-    return found
-
-
-def _whole(report: Report, symptoms: tuple[Symptom, ...], attribution: Attribution) -> Report:
-    """The report with its symptoms and its attribution, and the verdict with their figures."""
-    diagnosis = diagnose(report.results, symptoms[0])
-    found = {"symptoms": symptoms, "attribution": attribution, "diagnosis": diagnosis}
-    return report.model_copy(update=found)
-
-
-def _process_of(subjects: Sequence[Subject]) -> PairProcess:
-    for subject in subjects:
-        if offers(subject, "process"):
-            process: PairProcess = subject.process  # type: ignore[attr-defined]
-            return process
-    names = " and ".join(subject.name for subject in subjects)
-    raise SubjectError(f"a subject must have a process to draw pairs from; {names} has none")
-
-
-def _real_pair(process: PairProcess, num_context: int) -> tuple[Table | None, tuple[str, ...]]:
-    """The windows of the real pair, each as long as a series of the process; or the reason for none."""
-    if process.num_series < 2:
-        return None, ("The real pair is not shown: the subject is made for single sequences.",)
+    subject: Isolated, plan: _Plan, beside: Sequence[Symptom]
+) -> tuple[tuple[Symptom, ...], tuple[str, ...]]:
+    """What a subject does on drawn pairs and, where there are any, real ones; and what was not measured."""
+    on_drawn, on_real = (*beside, None, None)[:2]
     try:
-        return real_pair(window=process.num_points, num_context=num_context), ()
-    except TableError as error:
-        return None, (f"The real pair is not shown: {error}.",)
+        drawn = subject.measure(Symptom, "symptom", plan.held, on_drawn, time_limit=plan.time_limit)
+    except UnansweredError as error:
+        return (), (f"The symptom was not measured: {error}.",)
+    finally:
+        plan.on_step(f"{subject.name}: the symptom")
+    unmeasured: tuple[str, ...] = ()
+    try:
+        real = subject.measure(RealPair, "real_pair", plan.held, on_real, time_limit=plan.time_limit)
+    except UnansweredError as error:
+        real, unmeasured = RealPair(why_not=str(error)), (f"The real pair was not measured: {error}.",)
+    plan.on_step(f"{subject.name}: the real pair")
+    if real.symptom is not None:
+        return (drawn, real.symptom), unmeasured
+    remark = f"The real pair is not shown: {real.why_not}."
+    return (drawn.model_copy(update={"remarks": (*drawn.remarks, remark)}),), unmeasured
 
 
-def _on_real_pair(subject: Subject, table: Table, plan: _Plan, beside: Symptom | None) -> Symptom:
-    num_windows = min(plan.num_pairs, table.pairs.num_pairs)
-    data = (
-        f"{num_windows} windows of {' and '.join(table.series_names)}, {table.pairs.num_points // 2} points a"
-        f" series, {plan.num_context} points of B observed; x is in hours from the start of a window, y is"
-        f" {table.y_name} in the units of the table"
+def _report(subject: Isolated, plan: _Plan, examined: "Future[_Examined]") -> Report:
+    """The report of a subject once it is examined; its attribution is measured last."""
+    found = examined.result()
+    attribution, unmeasured = None, found.unmeasured
+    try:
+        attribution = subject.measure(Attribution, "attribution", plan.held, time_limit=plan.time_limit)
+    except UnansweredError as error:
+        unmeasured += (f"Where the error comes from was not measured: {error}.",)
+    plan.on_step(f"{subject.name}: where the error comes from")
+    return to_report(
+        subject.name,
+        found.results,
+        seed=plan.held.seed,
+        num_manifest=NUM_CHECKS,
+        symptoms=found.symptoms,
+        attribution=attribution,
+        unmeasured=unmeasured,
     )
-    measured = measure_symptom(
-        subject,
-        table.pairs,
-        num_pairs=num_windows,
-        num_context=plan.num_context,
-        seed=plan.seed,
-        data=data,
-        beside=beside,
-    )
-    return in_units_of(table, measured)

@@ -1,7 +1,8 @@
 """The pytest plugin: `pytest --subject MODULE:FACTORY` runs the battery, in any repository.
 
 It is loaded in every pytest run of an environment that has this package: without --subject it adds nothing,
-and nothing heavy is imported before a test asks for a fixture.
+and nothing heavy is imported before a test asks for a fixture.  The subject is asked in the process of the
+test, where a debugger can be used: one that ends the process ends the run.
 """
 
 import json

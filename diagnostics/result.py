@@ -206,7 +206,10 @@ class Environment(_Value):
 
 
 class Report(_Value):
-    """Everything that is known of one subject."""
+    """Everything that is known of one subject.
+
+    unmeasured   a sentence for each thing that was to be measured and could not, with the reason
+    """
 
     schema_version: int = SCHEMA_VERSION
     subject: str
@@ -217,6 +220,7 @@ class Report(_Value):
     diagnosis: Diagnosis
     symptoms: tuple[Symptom, ...] = ()
     attribution: Attribution | None = None
+    unmeasured: tuple[str, ...] = ()
 
     def count(self, status: Status) -> int:
         """How many results have that status."""
@@ -224,11 +228,18 @@ class Report(_Value):
 
     @property
     def exit_code(self) -> int:
-        """0 all passed; 1 a finding; 3 incomplete (a skip, an error, or fewer results than the manifest)."""
+        """0 all passed; 1 a finding; 3 incomplete: a skip, an error, too few results, what is unmeasured."""
         if self.count("failed"):
             return 1
+        if self.unmeasured:
+            return 3
         answered = len(self.results) - self.count("skipped") - self.count("error")
         return 0 if answered and answered >= self.num_manifest else 3
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the subject broke what it was asked: a check without an answer, or something unmeasured."""
+        return bool(self.count("error") or self.unmeasured)
 
     @classmethod
     def from_json(cls, text: str) -> Self:

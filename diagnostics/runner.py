@@ -10,11 +10,12 @@ import pytest
 from attn.processes import PairProcess
 from attn.types import Pairs
 from diagnostics.ask import SubjectError
-from diagnostics.battery import Battery, one_line
+from diagnostics.battery import Battery
 from diagnostics.check import Check, build_scenario
 from diagnostics.checks import CHECKS
 from diagnostics.diagnose import diagnose
-from diagnostics.result import CheckResult, Environment, Report, Symptom
+from diagnostics.result import Attribution, CheckResult, Environment, Report, Symptom
+from diagnostics.sentences import one_line
 from diagnostics.subject import Subject, offers
 
 NUM_PAIRS = 64
@@ -45,30 +46,42 @@ def prepare(
     Raises SubjectError where there is nothing to draw pairs from, ValueError for an expected failure that
     names no check or a time limit that is not positive.
     """
-    if not time_limit > 0:
-        raise ValueError(f"time_limit must be above 0 s; got {time_limit}")
-    name = _name_of(subject)
+    require_time_limit(time_limit)
+    name = name_of(subject)
     if source is None:
-        source = _process_of(subject, name)
+        source = process_of(subject)
     expected = dict(expected_failures or {})
     unknown = sorted(set(expected) - {check.name for check in checks})
     if unknown:
         raise ValueError(f"expected failures must name checks of the battery; got {', '.join(unknown)}")
     rng = np.random.default_rng([seed, 0])
     scenario = build_scenario(source, rng, num_pairs=num_pairs, num_context=num_context)
-    if scenario.pairs.num_pairs != NUM_PAIRS:
-        options = (*options, "--num-pairs", str(scenario.pairs.num_pairs))
-    return Battery(subject, name, scenario, seed, spec or name, expected, time_limit, tuple(options))
+    options = repro_options(options, scenario.pairs.num_pairs)
+    return Battery(subject, name, scenario, seed, spec or name, expected, time_limit, options)
 
 
-def _name_of(subject: Subject) -> str:
+def require_time_limit(seconds: float) -> None:
+    """Raise ValueError for a time limit that is not positive."""
+    if not seconds > 0:
+        raise ValueError(f"time_limit must be above 0 s; got {seconds}")
+
+
+def repro_options(options: Sequence[str], num_pairs: int) -> tuple[str, ...]:
+    """The options of reproductions, with the number of pairs where that is not the usual one."""
+    return (*options, *(() if num_pairs == NUM_PAIRS else ("--num-pairs", str(num_pairs))))
+
+
+def name_of(subject: Subject) -> str:
+    """The name of a subject, in one line; raises SubjectError where it is none."""
     name = getattr(subject, "name", None)
     if not isinstance(name, str) or not name.strip():
         raise SubjectError(f"name of a subject must be text; got {type(name).__name__} {str(name)[:60]!r}")
     return one_line(name)
 
 
-def _process_of(subject: Subject, name: str) -> PairProcess:
+def process_of(subject: Subject) -> PairProcess:
+    """The process of a subject; raises SubjectError where it has none."""
+    name = name_of(subject)
     if not offers(subject, "process"):
         raise SubjectError(f"{name} must have a process, or pairs must be given (--pairs FILE); got neither")
     process: object = subject.process  # type: ignore[attr-defined]
@@ -92,9 +105,11 @@ def run_checks(
     symptoms: Sequence[Symptom] = (),
     on_result: Callable[[CheckResult], None] | None = None,
 ) -> Report:
-    """Run `checks` over a subject; see `prepare` for the other arguments.
+    """Run `checks` over a subject in this process; see `prepare` for the other arguments.
 
     `symptoms` go into the report, the first into the verdict; `on_result` is called after each check.
+    A subject that ends the process, or hangs in compiled code, does so here; the commands, which are given
+    the name of a subject, ask it in a process of its own (`isolated.py`).
     """
     battery = prepare(
         subject,
@@ -113,14 +128,31 @@ def run_checks(
         results.append(battery.run(check))
         if on_result is not None:
             on_result(results[-1])
+    num_manifest = NUM_CHECKS if checks is CHECKS else len(checks)
+    return to_report(battery.name, results, seed=seed, num_manifest=num_manifest, symptoms=symptoms)
+
+
+def to_report(
+    name: str,
+    results: Sequence[CheckResult],
+    *,
+    seed: int,
+    num_manifest: int,
+    symptoms: Sequence[Symptom] = (),
+    attribution: Attribution | None = None,
+    unmeasured: Sequence[str] = (),
+) -> Report:
+    """The report of what was found of a subject, with its diagnosis."""
     return Report(
-        subject=battery.name,
+        subject=name,
         environment=describe_environment(),
         seed=seed,
-        num_manifest=NUM_CHECKS if checks is CHECKS else len(checks),
+        num_manifest=num_manifest,
         results=tuple(results),
         diagnosis=diagnose(results, symptoms[0] if symptoms else None),
         symptoms=tuple(symptoms),
+        attribution=attribution,
+        unmeasured=tuple(unmeasured),
     )
 
 

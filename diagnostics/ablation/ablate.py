@@ -22,7 +22,6 @@ from attn.train import train
 from attn.trainer import TrainConfig
 from attn.types import Floats
 from diagnostics.ablation.result import HALF_HALF, MEASURES, SHUFFLE, Ablation, AblationRow
-from diagnostics.adapters import TrainedSubject
 from diagnostics.cells.code import ATTN, fingerprint
 from diagnostics.cells.run import finish_cells
 from diagnostics.cells.workers import Workers
@@ -30,6 +29,7 @@ from diagnostics.check import build_scenario
 from diagnostics.measures import Statistic
 from diagnostics.measuring import LATER_TARGET, measure
 from diagnostics.result import Estimate
+from diagnostics.run_subject import TrainedSubject
 from diagnostics.runner import describe_environment
 
 # Labels by rank, as in the original, whose decoder this is about: the leak is the same in every row.

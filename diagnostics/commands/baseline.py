@@ -8,7 +8,7 @@ import typer
 
 from diagnostics.checks import CHECKS
 from diagnostics.commands.output import QuietOption, SeedOption, SubjectOption, printable, progress_bar
-from diagnostics.regression.baseline import MIN_PAIRS, Baseline, Plan, examine, to_baseline, write_baseline
+from diagnostics.regression.baseline import MIN_PAIRS, Baseline, Plan, write_baseline
 
 
 def baseline(
@@ -28,10 +28,10 @@ def baseline(
     """
     out.parent.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     plan = Plan(seed=seed, num_pairs=num_pairs, num_context=num_context)
-    from diagnostics.adapters import load_subject  # imports TensorFlow
+    from diagnostics.remeasure import measure_baseline
 
     with progress_bar(len(CHECKS) + 1, subject, quiet=quiet) as advance:
-        kept = to_baseline(examine(load_subject(subject), plan, on_step=advance), plan)
+        kept = measure_baseline(subject, plan, on_step=advance)
     write_baseline(out, kept)
     if json:
         print(json_format.dumps({"file": str(out), **_summary(kept)}, indent=1))

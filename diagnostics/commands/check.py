@@ -28,7 +28,7 @@ from diagnostics.commands.output import (
 from diagnostics.failures import DEFAULT_FOLDER, Failure, failures_of, store_failures
 from diagnostics.plugin import read_expected_failures
 from diagnostics.result import Report
-from diagnostics.runner import NUM_PAIRS, TIME_LIMIT, run_checks
+from diagnostics.runner import NUM_CHECKS, NUM_PAIRS, TIME_LIMIT
 from diagnostics.wording import count_statuses
 
 
@@ -66,20 +66,22 @@ def check(
     left_out = {known.name for known in CHECKS} - {chosen.name for chosen in checks}
     expected = {name: reason for name, reason in expected.items() if name not in left_out}
     source = None if pairs is None else load_pairs(pairs).pairs
-    from diagnostics.adapters import load_subject  # imports TensorFlow
+    from diagnostics.examiner import Setup
+    from diagnostics.isolated import run_checks_apart
 
+    setup = Setup(
+        source=source,
+        checks=tuple(chosen.name for chosen in checks),
+        seed=seed,
+        num_pairs=num_pairs,
+        options=() if pairs is None else ("--pairs", str(pairs)),
+        expected_failures=expected,
+        time_limit=check_timeout,
+    )
+    num_manifest = NUM_CHECKS if checks is CHECKS else len(checks)
     with progress_bar(len(checks), subject, quiet=quiet) as advance:
-        report = run_checks(
-            load_subject(subject),
-            source=source,
-            seed=seed,
-            num_pairs=num_pairs,
-            checks=checks,
-            spec=subject,
-            options=() if pairs is None else ("--pairs", str(pairs)),
-            time_limit=check_timeout,
-            expected_failures=expected,
-            on_result=lambda result: advance(result.check),
+        report = run_checks_apart(
+            subject, setup, num_manifest=num_manifest, on_result=lambda result: advance(result.check)
         )
     # what was expected to fail, and passes, has nothing to be asked again
     findings = [r for r in report.results if not (r.status == "failed" and r.check in expected)]

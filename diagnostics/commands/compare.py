@@ -17,10 +17,8 @@ from diagnostics.commands.output import (
     progress_bar,
     status_text,
 )
-from diagnostics.regression.baseline import examine, process_of, read_baseline
+from diagnostics.regression.baseline import read_baseline
 from diagnostics.regression.changes import CheckChange, CheckVerdict, Comparison, MeasureChange, Verdict
-from diagnostics.regression.comparison import compare as compare_with
-from diagnostics.regression.comparison import require_same_process
 from diagnostics.result import Status
 from diagnostics.wording import figure
 
@@ -47,12 +45,10 @@ def compare(
     command, file or subject; 3: a check is unanswered.
     """
     baseline = read_baseline(file)
-    from diagnostics.adapters import load_subject  # imports TensorFlow
+    from diagnostics.remeasure import compare_with_baseline
 
     with progress_bar(len(CHECKS) + 1, subject, quiet=quiet) as advance:
-        changed = load_subject(subject)
-        require_same_process(baseline, process_of(changed))
-        comparison = compare_with(baseline, examine(changed, baseline.plan, on_step=advance))
+        comparison = compare_with_baseline(baseline, subject, on_step=advance)
     if json:
         print(comparison.model_dump_json(indent=1))
     elif not quiet:
@@ -120,5 +116,6 @@ def _in_words(comparison: Comparison) -> tuple[str, ...]:
     return (
         f"{comparison.old_subject} before, {comparison.new_subject} after: {comparison.num_pairs} pairs,"
         f" {comparison.num_context} points of B observed, seed {comparison.seed}.",
+        *([comparison.unmeasured] if comparison.unmeasured else []),
         f"{'; '.join(outcome)}.",
     )

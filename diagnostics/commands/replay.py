@@ -11,7 +11,6 @@ from diagnostics.checks import find_check
 from diagnostics.commands.output import FailuresOption, JsonOption, QuietOption, printable, progress_bar
 from diagnostics.failures import DEFAULT_FOLDER, load_failure
 from diagnostics.result import Status
-from diagnostics.runner import run_checks
 
 # What is said of each status, and the exit code.
 _ANSWERS: dict[Status, tuple[str, int]] = {
@@ -34,20 +33,19 @@ def replay(
     """
     failure = load_failure(failures, failure_id)
     check = find_check(failure.check)
-    from diagnostics.adapters import load_subject  # imports TensorFlow
+    from diagnostics.examiner import Setup
+    from diagnostics.isolated import run_checks_apart
 
-    with progress_bar(2, failure.spec, quiet=quiet) as advance:
-        subject = load_subject(failure.spec)
-        advance(failure.check)
-        report = run_checks(
-            subject,
-            source=None if failure.pairs is None else load_pairs(Path(failure.pairs)).pairs,
-            seed=failure.seed,
-            num_pairs=failure.num_pairs,
-            checks=(check,),
-            spec=failure.spec,
+    setup = Setup(
+        source=None if failure.pairs is None else load_pairs(Path(failure.pairs)).pairs,
+        checks=(check.name,),
+        seed=failure.seed,
+        num_pairs=failure.num_pairs,
+    )
+    with progress_bar(1, failure.spec, quiet=quiet) as advance:
+        report = run_checks_apart(
+            failure.spec, setup, num_manifest=1, on_result=lambda result: advance(result.check)
         )
-        advance(failure.check)
     (result,) = report.results
     word, code = _ANSWERS[result.status]
     found = {"verdict": word, "subject": failure.spec, "result": result.model_dump(mode="json")}

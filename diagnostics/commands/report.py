@@ -1,6 +1,7 @@
 """`diagnose report`: the symptom and the battery as HTML, Markdown, JSON and PNG."""
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from diagnostics.commands.output import (
     printable,
     progress_bar,
 )
+from diagnostics.runner import TIME_LIMIT
 from diagnostics.wording import five_lines
 
 
@@ -31,25 +33,40 @@ def report(
     seed: SeedOption = 0,
     num_pairs: Annotated[int, typer.Option(help="Held-out pairs for the measures.", min=2)] = 512,
     num_context: Annotated[int, typer.Option(help="Observed points of B, for the measures.", min=1)] = 13,
+    check_timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", help="Give a check up that takes longer, a measure after 12 times as long."
+        ),
+    ] = TIME_LIMIT,
     json: Annotated[bool, typer.Option("--json", help="Print report.json, and nothing else.")] = False,
     quiet: QuietOption = False,
 ) -> int:
     """Measure a subject at the boundary, run the battery, and write HTML, Markdown, JSON and PNG.
 
     The pairs come from the subject's own process; those of Seattle and San Francisco are added where the
-    package vega_datasets is installed.  Exit code 0 when the report was written, whatever it finds.
+    package vega_datasets is installed.  Exit code 0 when the report was written, whatever it finds; 3 when it
+    was written, but a check gave no answer or something could not be measured.
     """
     out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     specs = [subject] if against is None else [subject, against]
-    from diagnostics.investigate import investigate, num_steps  # imports TensorFlow
+    from diagnostics.investigate import investigate, num_steps
     from diagnostics.report import write_report
 
     with progress_bar(num_steps(len(specs)), subject, quiet=quiet) as advance:
-        reports = investigate(specs, seed=seed, num_pairs=num_pairs, num_context=num_context, on_step=advance)
+        reports = investigate(
+            specs,
+            seed=seed,
+            num_pairs=num_pairs,
+            num_context=num_context,
+            time_limit=check_timeout,
+            on_step=advance,
+        )
         words = ["diagnose", "report", "--subject", subject]
         words += [] if against is None else ["--against", against]
         words += ["--out", str(out), "--seed", str(seed)]
         words += ["--num-pairs", str(num_pairs), "--num-context", str(num_context)]
+        words += [] if check_timeout == TIME_LIMIT else ["--check-timeout", f"{check_timeout:g}"]
         advance("drawing")
         written = write_report(reports, out, command=shlex.join(words))
     if json:
@@ -58,4 +75,7 @@ def report(
         print(written.html)
         for line in five_lines(reports):
             print(printable(line))
-    return 0
+    for found in reports:
+        for sentence in found.unmeasured:
+            print(printable(f"diagnose: {found.subject}: {sentence}"), file=sys.stderr)
+    return 3 if any(found.is_broken for found in reports) else 0

@@ -14,7 +14,7 @@ import numpy as np
 
 from attn.runs import Run
 from attn.types import Attention, Batch, Floats, Ints, Prediction, Rollout
-from diagnostics.adapters import TrainedSubject
+from diagnostics.run_subject import TrainedSubject
 from diagnostics.subject import Subject
 
 

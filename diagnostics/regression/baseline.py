@@ -23,7 +23,7 @@ from diagnostics.check import Check, Scenario, build_scenario
 from diagnostics.checks import CHECKS
 from diagnostics.measuring import NamedStatistic, measure
 from diagnostics.result import CheckResult, Environment, Status
-from diagnostics.runner import NUM_PAIRS, describe_environment, run_checks
+from diagnostics.runner import NUM_PAIRS, describe_environment, name_of, run_checks
 from diagnostics.subject import Subject
 
 SCHEMA_VERSION = 1
@@ -110,34 +110,40 @@ def examine(
     `on_step` is called after each check, and once after the measures.  Raises SubjectError where the
     subject has no process or cannot answer, ValueError where the plan does not fit the process.
     """
-    process = process_of(subject)
-    if not 1 <= plan.num_context < process.num_points:
-        rule = f"num_context must be between 1 and {process.num_points - 1} (points a series - 1)"
-        raise ValueError(f"{rule}; got {plan.num_context}")
     report = run_checks(
         subject,
-        source=process,
+        source=process_for(subject, plan),
         seed=plan.seed,
         num_pairs=plan.num_check_pairs,
         checks=checks,
         on_result=lambda result: on_step(result.check),
     )
-    rng = np.random.default_rng([plan.seed, 1])  # the stream of the report: the same seed, the same pairs
-    scenario = build_scenario(process, rng, num_pairs=plan.num_pairs, num_context=plan.num_context)
-    measured = measure(subject, scenario, rng)
+    examined = measure_for(subject, plan, report.results)
     on_step("the measures")
-    statistics = (*measured.statistics, *measured.first)
-    return Examined(report.subject, process, report.results, statistics, _mean_y(scenario))
+    return examined
 
 
-def process_of(subject: Subject) -> PairProcess:
-    """The process of a subject; raises SubjectError where it has none."""
+def process_for(subject: Subject, plan: Plan) -> PairProcess:
+    """The process of a subject; raises SubjectError if it has none, ValueError if a plan does not fit."""
     process = getattr(subject, "process", None)
     if not isinstance(process, PairProcess):
         raise SubjectError(
             f"a subject must have a process (a PairProcess) to draw pairs from; got {type(process).__name__}"
         )
+    if not 1 <= plan.num_context < process.num_points:
+        rule = f"num_context must be between 1 and {process.num_points - 1} (points a series - 1)"
+        raise ValueError(f"{rule}; got {plan.num_context}")
     return process
+
+
+def measure_for(subject: Subject, plan: Plan, results: Sequence[CheckResult]) -> Examined:
+    """The subject with its measures, and the results that its battery gave."""
+    process = process_for(subject, plan)
+    rng = np.random.default_rng([plan.seed, 1])  # the stream of the report: the same seed, the same pairs
+    scenario = build_scenario(process, rng, num_pairs=plan.num_pairs, num_context=plan.num_context)
+    measured = measure(subject, scenario, rng)
+    statistics = (*measured.statistics, *measured.first)
+    return Examined(name_of(subject), process, tuple(results), statistics, _mean_y(scenario))
 
 
 def _mean_y(scenario: Scenario) -> Floats:

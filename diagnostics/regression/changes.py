@@ -48,7 +48,7 @@ class CheckChange(_Value):
 
 
 class Comparison(_Value):
-    """What a change did to a subject."""
+    """What a change did to a subject; `unmeasured` says why there are no measures, where there are none."""
 
     schema_version: int = SCHEMA_VERSION
     old_subject: str
@@ -58,11 +58,12 @@ class Comparison(_Value):
     num_context: int
     measures: tuple[MeasureChange, ...]
     checks: tuple[CheckChange, ...]
+    unmeasured: str | None = None
 
     @property
     def exit_code(self) -> int:
-        """0 nothing got worse; 1 a measure got worse or a check newly fails; 3 a check is unanswered."""
+        """0 nothing got worse; 1 a measure got worse or a check newly fails; 3 something is unanswered."""
         verdicts = {change.verdict for change in self.checks}
         if "newly failed" in verdicts or any(change.verdict == "worse" for change in self.measures):
             return 1
-        return 3 if "unanswered" in verdicts else 0
+        return 3 if "unanswered" in verdicts or self.unmeasured else 0

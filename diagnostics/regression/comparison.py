@@ -63,6 +63,21 @@ def compare(baseline: Baseline, examined: Examined) -> Comparison:
     )
 
 
+def compare_checks(baseline: Baseline, subject: str, results: Sequence[CheckResult], why: str) -> Comparison:
+    """Compare the battery alone, of a subject that could not be measured; `why` is a sentence."""
+    plan = baseline.plan
+    return Comparison(
+        old_subject=baseline.subject,
+        new_subject=subject,
+        seed=plan.seed,
+        num_pairs=plan.num_pairs,
+        num_context=plan.num_context,
+        measures=(),
+        checks=_check_changes(baseline.statuses, results),
+        unmeasured=why,
+    )
+
+
 def _require_same_pairs(baseline: Baseline, mean_y: Floats) -> None:
     """Another version of a library may draw other pairs from the same seed; rounding is allowed for."""
     if len(mean_y) != len(baseline.mean_y) or not np.allclose(mean_y, baseline.mean_y, rtol=0, atol=1e-4):

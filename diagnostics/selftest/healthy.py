@@ -18,8 +18,9 @@ from attn.models import ModelConfig, build_model
 from attn.processes import PairProcess
 from attn.runs import Run
 from attn.types import Pairs
-from diagnostics.adapters import AttnSubject, OracleSubject, TrainedSubject
+from diagnostics.adapters import OracleSubject
 from diagnostics.faults.trained import DECODER, TRANSFORMER, fresh_run
+from diagnostics.run_subject import AttnSubject, TrainedSubject
 from diagnostics.subject import Subject
 
 KINDS = ("oracle", "untrained_transformer", "untrained_decoder", "trained")

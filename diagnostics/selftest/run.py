@@ -72,9 +72,9 @@ def run_cell(cell: Cell) -> CellResult:
     """The battery over one subject."""
     import time
 
-    from diagnostics.adapters import TrainedSubject
     from diagnostics.faults import find_injection
     from diagnostics.faults.trained import fresh_run
+    from diagnostics.run_subject import TrainedSubject
     from diagnostics.runner import run_checks
     from diagnostics.selftest.healthy import healthy_variant
 

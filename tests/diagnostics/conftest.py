@@ -14,10 +14,35 @@ from attn.arrange import arrange
 from attn.processes import PairProcess
 from attn.types import Attention
 from diagnostics.adapters import OracleSubject
+from diagnostics.apart import UnansweredError
 from diagnostics.check import build_scenario
 from diagnostics.subject import Record
 
 NUM_PAIRS = 64
+
+
+class Here:
+    """In the place of `Apart`: the same questions and answers, but no other process."""
+
+    def __init__(self, make, *arguments, memory=None):
+        self.make, self.arguments, self.asked = make, arguments, None
+
+    def ask(self, form, method, *arguments, seconds):
+        try:
+            if self.asked is None:
+                self.asked = self.make(*self.arguments)
+            return form.model_validate_json(getattr(self.asked, method)(*arguments).model_dump_json())
+        except ValueError as error:
+            raise UnansweredError(str(error), is_lost=False) from error
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Commands ask their subject in the process of the test, which need not be started."""
+    monkeypatch.setattr("diagnostics.isolated.Apart", Here)
 
 
 class WholeSubject(OracleSubject):

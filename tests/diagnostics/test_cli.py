@@ -18,8 +18,6 @@ from tests.diagnostics.sample_reports import report as sample
 
 ROOT = Path(__file__).parents[2]
 SUBJECTS = """
-import multiprocessing
-import os
 from dataclasses import replace
 import numpy as np
 from attn.processes import PairProcess
@@ -44,22 +42,13 @@ def homeless():
     subject.process = None
     return subject
 
-class Fatal(OracleSubject):
-    def teacher_force(self, batch):
-        if multiprocessing.parent_process() is not None:
-            os._exit(7)
-        return super().teacher_force(batch)
-
-def fatal():
-    return Fatal(PROCESS, "fatal")
-
 def broken():
     raise RuntimeError("no weights\\nat all")
 """
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
+def _elsewhere(tmp_path, monkeypatch, in_this_process):
     """What a command stores in the current directory is not left in the repository."""
     monkeypatch.chdir(tmp_path)
 
@@ -241,14 +230,6 @@ def test_report_writes_the_report_and_says_five_lines(subjects, tmp_path, capsys
     assert str(out) in shlex.split(written.command)
 
 
-def test_a_second_subject_that_ends_its_process_is_one_sentence(subjects, tmp_path, capsys):
-    names = ["--subject", f"{subjects}:oracle", "--against", f"{subjects}:fatal"]
-    sizes = ["--num-pairs", "8", "--num-context", "3"]
-    said = refusal(capsys, "report", *names, "--out", str(tmp_path / "out"), *sizes)
-    assert "a subject must not end the process that examines it; 'cli_subjects:fatal' did" in said
-    assert not any((tmp_path / "out").iterdir())
-
-
 def test_list_explain_and_schema_do_without_tensorflow():
     code = (
         "import sys; from diagnostics.cli import main; main(['list']); main(['explain', 'no_future_leak']);"
@@ -285,5 +266,11 @@ def test_a_report_is_said_as_json_or_not_at_all(subjects, capsys, monkeypatch, t
     ask = ["report", "--subject", f"{subjects}:oracle", "--out", str(tmp_path / "out")]
     assert main([*ask, "--json"]) == 0
     assert capsys.readouterr().out == (tmp_path / "out/report.json").read_text() + "\n"
-    assert main([*ask, "--quiet"]) == 0
-    assert tuple(capsys.readouterr()) == ("", "")
+    why = "The symptom was not measured: the subject ended the process (exit code 7)."
+    broken = sample().model_copy(update={"unmeasured": (why,)})
+    monkeypatch.setattr("diagnostics.investigate.investigate", lambda *specs, **options: [broken])
+    assert main([*ask, "--quiet", "--check-timeout", "7"]) == 3
+    assert tuple(capsys.readouterr()) == ("", f"diagnose: historic: {why}\n")
+    written = ReportFile.from_json((tmp_path / "out/report.json").read_text())
+    assert written.reports[0].unmeasured == (why,)
+    assert written.command.endswith("--check-timeout 7")

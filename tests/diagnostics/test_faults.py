@@ -2,11 +2,11 @@
 
 import pytest
 
-from diagnostics.adapters import TrainedSubject
 from diagnostics.causes import FAULTS
 from diagnostics.checks import CHECKS, find_check
 from diagnostics.faults import CATALOGUE, find_injection
 from diagnostics.faults.trained import RECIPES, TRAINED, fresh_run
+from diagnostics.run_subject import TrainedSubject
 from diagnostics.runner import prepare
 
 # One or two of every family, chosen for speed; the self-test asks all checks of all faults.

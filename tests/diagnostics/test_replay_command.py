@@ -42,7 +42,7 @@ CHECK = ["--check", "history_labels_matter", "--num-pairs", "16", "--seed", "5"]
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
+def _here(tmp_path, monkeypatch, in_this_process):
     (tmp_path / "replay_subjects.py").write_text(SUBJECTS)
     (tmp_path / "state").write_text("blind")
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -172,6 +172,20 @@ def test_one_subject_alone_without_symptoms_is_reported(tmp_path):
     assert [path.name for path in alone.pictures] == ["checks.png"]
 
 
+def test_what_could_not_be_measured_is_said_beneath_the_verdict(tmp_path):
+    why = "The symptom was not measured: the subject ended the process (signal 11, segmentation fault)."
+    broken = report(num_data=0).model_copy(update={"unmeasured": (why,)})
+    written = write_report([broken, report("corrected")], tmp_path, command=COMMAND)
+    page = Outline(written.html.read_text())
+    assert page.open == []
+    assert page.text.count(why) == 1
+    assert page.text.index(broken.diagnosis.verdict) < page.text.index(why) < page.text.index("corrected.")
+    assert "the pair of largest error of corrected" in page.text  # of the subject that has one
+    text = written.markdown.read_text()
+    assert f"\n\n{why}\n" in text
+    assert text.index(broken.diagnosis.verdict) < text.index(why) < text.index("**corrected.**")
+
+
 def test_text_from_outside_is_shown_and_never_read_as_markup(tmp_path):
     hostile = write_report([report(HOSTILE, detail=HOSTILE, num_data=1)], tmp_path, command=HOSTILE)
     page = Outline(hostile.html.read_text())

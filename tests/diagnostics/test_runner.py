@@ -10,7 +10,7 @@ from diagnostics.ask import SubjectError
 from diagnostics.check import Finding, check
 from diagnostics.checks import CHECKS, find_check
 from diagnostics.result import Report
-from diagnostics.runner import assert_passes, prepare, run_checks
+from diagnostics.runner import assert_passes, prepare, run_checks, to_report
 from diagnostics.subject import offers
 
 PROCESS = PairProcess(num_points=10)
@@ -148,6 +148,20 @@ def test_a_result_is_valid_where_a_statistic_is_infinite():
 
     report = run(OracleSubject(PROCESS), checks=[asking(infinite)])
     assert Report.from_json(report.model_dump_json()).results[0].statistic == np.inf
+
+
+def test_what_is_unmeasured_or_unanswered_makes_a_report_incomplete():
+    def broken(subject, scenario, rng):
+        raise SubjectError("s: rule; got nonsense")
+
+    sound = run(OracleSubject(PROCESS), checks=[find_check("no_future_leak")])
+    assert (sound.is_broken, sound.exit_code) == (False, 0)
+    lacking = to_report("s", sound.results, seed=0, num_manifest=1, unmeasured=["Nothing was measured: why."])
+    assert (lacking.is_broken, lacking.exit_code) == (True, 3)
+    unanswered = run(OracleSubject(PROCESS), checks=[asking(broken)])
+    assert (unanswered.is_broken, unanswered.exit_code) == (True, 3)
+    skipped = run(OracleSubject(PROCESS), checks=[find_check("attention_rows_sum_to_one")])
+    assert (skipped.is_broken, skipped.exit_code) == (False, 3)
 
 
 def test_a_subject_that_writes_into_its_input_spoils_no_other_check():

@@ -14,7 +14,7 @@ from diagnostics.regression.baseline import (
     KeptMeasure,
     Plan,
     examine,
-    process_of,
+    process_for,
     read_baseline,
     rounded,
     to_baseline,
@@ -169,7 +169,7 @@ def test_a_plan_must_fit_the_process(num_context):
 @pytest.mark.parametrize("process", [None, "rbf"])
 def test_a_subject_must_have_a_process(process):
     subject = OracleSubject(PROCESS)
-    assert process_of(subject) is PROCESS
+    assert process_for(subject, PLAN) is PROCESS
     subject.process = process
     with pytest.raises(SubjectError, match=f"must have a process .* got {type(process).__name__}"):
-        process_of(subject)
+        process_for(subject, PLAN)

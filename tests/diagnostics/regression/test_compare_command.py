@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from diagnostics.cli import main
-from diagnostics.commands import baseline as command
 from diagnostics.regression.baseline import read_baseline
 from diagnostics.regression.changes import Comparison
 
@@ -32,6 +31,13 @@ class Blind(OracleSubject):
 def blind():
     return Blind(PROCESS, "blind")
 
+class Stuck(OracleSubject):
+    def rollout(self, *arguments, **options):
+        raise RuntimeError("no key")
+
+def stuck():
+    return Stuck(PROCESS, "stuck")
+
 class Unsaved(OracleSubject):
     reload = None
 
@@ -55,7 +61,7 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _here(place, monkeypatch):
+def _here(place, monkeypatch, in_this_process):
     (place / f"{S}.py").write_text(SUBJECTS)
     monkeypatch.syspath_prepend(str(place))
     monkeypatch.delitem(sys.modules, S, raising=False)
@@ -94,8 +100,7 @@ def test_a_baseline_is_written_as_it_was_asked_for(baselines):
 
 def test_a_baseline_is_said_as_json_or_not_at_all(baselines, capsys, monkeypatch):
     kept = read_baseline(baselines / "oracle.json")
-    monkeypatch.setattr(command, "examine", lambda *arguments, **options: None)
-    monkeypatch.setattr(command, "to_baseline", lambda *arguments: kept)
+    monkeypatch.setattr("diagnostics.remeasure.measure_baseline", lambda *arguments, **options: kept)
     ask = ["baseline", "--subject", f"{S}:oracle", "--out", "again.json"]
     assert main([*ask, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -129,6 +134,18 @@ def test_the_json_says_the_same(baselines, capsys):
     verdicts = {change.name: change.verdict for change in comparison.measures}
     assert (verdicts["nll_first"], verdicts["nll_gap"]) == ("worse", "worse")
     assert comparison.exit_code == 1
+
+
+def test_a_subject_that_cannot_be_measured_is_code_3_and_its_checks_are_compared(baselines, capsys):
+    compare = ["compare", str(baselines / "oracle.json"), "--subject", f"{S}:stuck"]
+    assert main(compare) == 3
+    said = " ".join(capsys.readouterr().out.split())
+    why = "Nothing was measured: stuck: rollout must not raise; got RuntimeError: no key."
+    assert why in said
+    assert "rollout_keeps_the_context passed error unanswered" in said
+    assert main([*compare, "--json"]) == 3
+    comparison = Comparison.model_validate(json.loads(capsys.readouterr().out))
+    assert (comparison.measures, comparison.unmeasured, comparison.new_subject) == ((), why, "stuck")
 
 
 def test_a_better_subject_is_code_0(baselines, capsys):

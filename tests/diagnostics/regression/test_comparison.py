@@ -12,7 +12,7 @@ from diagnostics.adapters import OracleSubject
 from diagnostics.measures import level_gap, mean_of, target_columns
 from diagnostics.measuring import NamedStatistic
 from diagnostics.regression.baseline import BaselineError, Examined, Plan, examine, to_baseline
-from diagnostics.regression.comparison import compare, require_same_process
+from diagnostics.regression.comparison import compare, compare_checks, require_same_process
 from diagnostics.regression.directions import DIRECTIONS
 from diagnostics.result import CheckResult
 
@@ -243,6 +243,15 @@ def test_what_becomes_of_a_check(old, new, verdict, exit_code):
     (change,) = comparison.checks
     assert (change.old, change.new, change.verdict) == (old, new, verdict)
     assert comparison.exit_code == exit_code
+
+
+def test_without_measures_the_checks_are_compared_and_something_is_unanswered():
+    before = to_baseline(by_hand([result("one", "passed")], nll=1.0), PLAN)
+    comparison = compare_checks(before, "new", [result("one", "passed")], "Nothing was measured: why.")
+    assert [change.verdict for change in comparison.checks] == ["unchanged"]
+    assert (comparison.measures, comparison.unmeasured) == ((), "Nothing was measured: why.")
+    assert (comparison.old_subject, comparison.new_subject, comparison.exit_code) == ("by hand", "new", 3)
+    assert compare_checks(before, "new", [result("one", "failed")], "Why.").exit_code == 1
 
 
 def test_a_finding_outranks_a_gap():
