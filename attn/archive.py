@@ -13,6 +13,7 @@ from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 from attn.catalogue import BOARD, PRETRAINED, RunError, check_name, read_summary
 from attn.config import CONFIG
 from attn.files import write_whole
+from attn.inputs import open_regular
 from attn.tensors import TensorsError, load_tensors
 
 WEIGHTS = "weights.safetensors"
@@ -67,7 +68,8 @@ def export_run(directory: Path, target: Path) -> None:
             for member in _LARGEST:
                 if (directory / member).is_file():
                     dateless = ZipInfo(f"{name}/{member}")
-                    archive.writestr(dateless, (directory / member).read_bytes(), ZIP_DEFLATED)
+                    with open_regular(directory / member) as source:
+                        archive.writestr(dateless, source.read(), ZIP_DEFLATED)
     except OSError as error:
         raise RunError(f"{target} could not be written: {error.strerror or error}") from error
 
@@ -108,7 +110,7 @@ class _Packed:
 def _read_archive(source: Path) -> _Packed:
     """The members, each known and of a size that a run may have; nothing is written."""
     try:
-        with ZipFile(source) as archive:
+        with open_regular(source) as file, ZipFile(file) as archive:
             members = archive.infolist()
             names = {tuple(member.filename.split("/")) for member in members}
             folders = {name[0] for name in names}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from attn.files import write_whole
+from attn.inputs import read_json
 
 SCHEMA_VERSION = 1
 BOARD = "tensorboard"
@@ -95,7 +96,7 @@ def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except OSError as error:
         raise RunError(f"{path} could not be read: {error.strerror or error}") from error
     except ValueError as error:

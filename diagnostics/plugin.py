@@ -4,13 +4,14 @@ It is loaded in every pytest run of an environment that has this package: withou
 and nothing heavy is imported before a test asks for a fixture.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+
+from attn.inputs import read_json
 
 if TYPE_CHECKING:
     from diagnostics.battery import Battery
@@ -166,7 +167,7 @@ def read_expected_failures(path: str | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        content: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        content: Any = read_json(Path(path))
     except (OSError, ValueError) as error:
         raise ValueError(f"expected failures must be a readable JSON file; got {path}: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(reason, str) for reason in content.values()):

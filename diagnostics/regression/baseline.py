@@ -6,7 +6,6 @@ that of the code that reads, so `SCHEMA_VERSION` rises whenever a measure change
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from attn.files import write_whole
+from attn.inputs import read_json
 from attn.processes import PairProcess
 from attn.types import Floats
 from diagnostics.ask import SubjectError
@@ -202,8 +202,8 @@ def read_baseline(path: Path) -> Baseline:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        content = read_json(path)
+    except ValueError as error:
         raise BaselineError(f"{path} is damaged, or no baseline: it could not be read as JSON") from error
     if not isinstance(content, dict):
         raise BaselineError(f"a baseline must be a JSON object; {path} holds a {type(content).__name__}")
