@@ -12,7 +12,7 @@ from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 from attn.catalogue import BOARD, PRETRAINED, RunError, check_name, read_summary
 from attn.config import CONFIG
-from attn.files import write_whole
+from attn.files import new_folder, write_whole
 from attn.inputs import open_regular
 from attn.tensors import TensorsError, load_tensors
 
@@ -86,17 +86,25 @@ def import_run(source: Path, folder: Path, name: str | None = None) -> Path:
         raise RunError(f"an imported run needs a name that is free; {directory} exists")
     partial = directory.with_name(f".{directory.name}.new")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        with new_folder(folder):
+            _unpack(packed, partial, source)
+            partial.rename(directory)
+    except OSError as error:
+        raise RunError(f"{directory} could not be made: {error.strerror or error}") from error
+    return directory
+
+
+def _unpack(packed: "_Packed", partial: Path, source: Path) -> None:
+    """The files in a directory of their own; nothing is left of it if they are not those of a run."""
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir()
         for member, content in packed.files.items():
             (partial / member).write_bytes(content)
         _check_whole(partial, source)
-        partial.rename(directory)
-    except OSError as error:
-        raise RunError(f"{directory} could not be made: {error.strerror or error}") from error
-    finally:
+    except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
-    return directory
+        raise
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from attn.commands.data import data
 from attn.commands.infer import infer
+from attn.commands.output import one_sentence
 from attn.commands.project import project
 from attn.commands.runs import app as runs
 from attn.commands.study import study
@@ -64,5 +65,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _refuse(message: str) -> None:
     """One line on stderr, exit code 2."""
-    sys.stderr.write(f"attn: {' '.join(message.split())}\n")
+    sys.stderr.write(f"attn: {one_sentence(message)}\n")
     sys.exit(2)

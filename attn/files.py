@@ -5,7 +5,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -77,8 +77,7 @@ def save_pairs(path: Path, pairs: Pairs, spec: dict[str, Any]) -> None:
     checksum = _checksum(arrays, spec_text)
     members: dict[str, Any] = dict(zip(_TEXTS, (spec_text, SCHEMA_VERSION, checksum), strict=True))
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with write_whole(path) as file:
+        with new_folder(Path(path).parent), write_whole(path) as file:
             np.savez(file, **arrays, **members)
     except OSError as error:
         raise CacheError(f"pairs could not be written to {path}: {error.strerror or error}") from error
@@ -124,6 +123,20 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[None]:
+    """The folder exists inside the block; if that raises, what was made for it and is empty goes again."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
         raise
 
 

@@ -7,15 +7,21 @@ import errno
 import json
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 # Far above what any configuration, history or baseline needs.
 LARGEST_TEXT = 1 << 28
-_KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """The file, opened to be read; raises OSError for what is none, without waiting for it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -31,7 +37,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_text(path: Path) -> str:
-    """A file of UTF-8; raises OSError for what is no regular file or too large, ValueError for other bytes."""
+    """A file of UTF-8; raises OSError for no regular file or one too large, ValueError for other bytes."""
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > LARGEST_TEXT:
             raise OSError(errno.EFBIG, f"it must not exceed {LARGEST_TEXT >> 20} MiB", str(path))

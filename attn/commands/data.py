@@ -1,5 +1,6 @@
 """`attn data`: draw pairs and keep them, or write a real pair as a table."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from attn.commands.output import (
     save_figure,
     save_text,
     say,
+    tell,
 )
 
 
@@ -97,13 +99,14 @@ def _write_table(name: str, path: Path, overwrite: bool | None) -> None:
 
     pair = named_real_pair(name)
     if path.exists() and not _may_overwrite(path, overwrite):
-        typer.echo(f"{path}: kept")
+        tell(f"{path}: kept")
         return
     frame = pair.read()
     save_text(path, frame.to_csv(index=False))
     x, series, y = pair.columns
-    typer.echo(f"{path}: {len(frame)} points, {pair.about}")
-    typer.echo(f"to read it: --csv {path} --x-column {x} --series-column {series} --y-column {y}")
+    tell(f"{path}: {len(frame)} points, {pair.about}")
+    words = ["--csv", str(path), "--x-column", x, "--series-column", series, "--y-column", y]
+    tell(f"to read it: {shlex.join(words)}")
 
 
 def _may_overwrite(path: Path, overwrite: bool | None) -> bool:

@@ -223,7 +223,7 @@ def _print_scores(out: Path, answers: "Answers", account: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from attn.commands.output import shown
+    from attn.commands.output import printable, shown
     from attn.longform import quoted
 
     names = (escape(quoted([name])) for name in answers.inference.series_names)
@@ -235,4 +235,4 @@ def _print_scores(out: Path, answers: "Answers", account: str) -> None:
     console.print(table)
     if account:
         console.print(account, soft_wrap=True, markup=False)
-    console.print(f"{out}: written", soft_wrap=True, markup=False)
+    console.print(printable(f"{out}: written"), soft_wrap=True, markup=False)

@@ -1,11 +1,13 @@
 """`attn project`: a layer of a run, for TensorBoard's projector."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from attn.commands.complete import completer, run_names
+from attn.commands.output import tell
 
 
 def project(
@@ -36,8 +38,8 @@ def project(
     folder = out or _folder(directory)
     vectors = write_projection(folder, projection)
     num_rows, num_columns = projection.vectors.shape
-    typer.echo(f"{vectors}: {num_rows} rows of {num_columns}")
-    typer.echo(f"tensorboard --logdir {folder} shows them under Projector")
+    tell(f"{vectors}: {num_rows} rows of {num_columns}")
+    tell(f"{shlex.join(['tensorboard', '--logdir', str(folder)])} shows them under Projector")
 
 
 def _folder(directory: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from attn.commands.complete import completer, run_names
-from attn.commands.output import CommandError, JsonOption, is_interactive, shown
+from attn.commands.output import CommandError, JsonOption, is_interactive, printable, shown, tell
 
 _FIGURES = {
     "train_loss": "train",
@@ -71,10 +71,10 @@ def delete(
     if not yes:
         if not is_interactive():
             raise CommandError(f"--yes must be given where no terminal can be asked; {names} is kept")
-        typer.confirm(f"Delete {names} for good?", abort=True)
+        typer.confirm(printable(f"Delete {names} for good?"), abort=True)
     for directory in directories:
         delete_run(directory)
-        typer.echo(f"{directory}: deleted")
+        tell(f"{directory}: deleted")
 
 
 @app.command()
@@ -94,7 +94,7 @@ def export(
     if target.exists() and not overwrite:
         raise CommandError(f"the archive must be a new file; {target} exists (--overwrite replaces it)")
     export_run(directory, target)
-    typer.echo(f"{target}: {target.stat().st_size} bytes")
+    tell(f"{target}: {target.stat().st_size} bytes")
 
 
 @app.command("import")
@@ -108,7 +108,7 @@ def import_(
     """Unpack a run; an archive with anything that is no run, or with damaged weights, is refused."""
     from attn.archive import import_run
 
-    typer.echo(f"{import_run(archive, folder, name)}: imported")
+    tell(f"{import_run(archive, folder, name)}: imported")
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,6 @@ def _print_table(entries: list[_Entry], folder: Path) -> None:
     for entry in entries:
         about = ["damaged"] if entry.about is None else [str(part) for part in entry.about]
         figures = [shown(entry.figures.get(name)) for name in _FIGURES] if entry.about else []
-        table.add_row(*(Text(cell) for cell in (entry.name, *about, *figures)))
+        table.add_row(*(Text(printable(cell)) for cell in (entry.name, *about, *figures)))
     console = Console(highlight=False)
-    console.print(table if entries else f"no runs are shipped, and {folder} holds none")
+    console.print(table if entries else Text(printable(f"no runs are shipped, and {folder} holds none")))

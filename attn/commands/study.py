@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn.commands import source as data
-from attn.commands.output import CommandError, save_figure, save_text
+from attn.commands.output import CommandError, save_figure, save_text, tell
 
 if TYPE_CHECKING:
     from attn.study import OnStep, Study, StudyConfig
@@ -105,7 +105,7 @@ def study(
     save_figure(out / "forecast.png", study_figure(found))
     _print_standings(found)
     typer.echo(source.account())
-    typer.echo(f"{out}: written")
+    tell(f"{out}: written")
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def ablate(
     print()
     for line in ablation_in_words(found):
         print(printable(line))
-    print(written.markdown)
+    print(printable(str(written.markdown)))
     return 0
 
 

@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from attn.commands.complete import completer
+from attn.commands.output import one_sentence
 from attn.files import load_pairs
 from diagnostics.checks import CHECKS, find_check
 from diagnostics.commands.output import (
@@ -97,9 +98,8 @@ def _store(folder: Path, failures: Sequence[Failure]) -> Sequence[Failure]:
     try:
         store_failures(folder, failures)
     except OSError as error:
-        print(
-            f"diagnose: failures could not be stored in {folder}: {error.strerror or error}", file=sys.stderr
-        )
+        said = f"diagnose: failures could not be stored in {folder}: {error.strerror or error}"
+        print(one_sentence(said), file=sys.stderr)
         return ()
     return failures
 

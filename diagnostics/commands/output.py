@@ -12,6 +12,7 @@ from rich.text import Text
 
 from attn.commands import output
 from attn.commands.complete import completer, run_names
+from attn.commands.output import printable as printable
 from diagnostics.checks import CHECKS
 from diagnostics.result import Status
 
@@ -66,11 +67,6 @@ def plain_table(*titles: str) -> Table:
 def status_text(status: Status) -> Text:
     """A status in its colour."""
     return Text(status.replace("_", " "), style=COLORS[status])
-
-
-def printable(text: str) -> str:
-    """Text from outside without what could steer a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from attn.files import new_folder
 from diagnostics.commands.output import SUBJECT_HELP, SeedOption, printable, progress_bar
 from diagnostics.runner import NUM_PAIRS
 
@@ -24,7 +25,6 @@ def power(
 
     Writes power.csv, power.md and power.png.  Exit code 0 when they were written, whatever was found.
     """
-    out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     from diagnostics.adapters import OracleSubject, load_subject  # imports TensorFlow
     from diagnostics.ask import SubjectError
     from diagnostics.power.curve import NUM_CONTEXT, PROCESS, measure_power, num_steps
@@ -35,7 +35,8 @@ def power(
     if not offers(healthy, "process"):
         raise SubjectError(f"a subject must have a process to draw pairs from; {healthy.name} has none")
     process = healthy.process  # type: ignore[attr-defined]
-    with progress_bar(num_steps(), healthy.name) as advance:
+    # a place that cannot be written to is said before the wait
+    with new_folder(out), progress_bar(num_steps(), healthy.name) as advance:
         found = measure_power(
             healthy,
             process,
@@ -50,7 +51,7 @@ def power(
     words += ["--num-runs", str(num_runs), "--num-pairs", str(num_pairs), "--seed", str(seed)]
     name = "the exact posterior" if subject is None else healthy.name
     written = write_power(found, out, healthy=name, command=shlex.join(words))
-    print(written.markdown)
+    print(printable(str(written.markdown)))
     for line in power_in_words(found):
         print(printable(line))
     return 0

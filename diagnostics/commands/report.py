@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from attn.commands.complete import completer, run_names
+from attn.files import new_folder
 from diagnostics.commands.output import (
     SUBJECT_HELP,
     QuietOption,
@@ -39,12 +40,13 @@ def report(
     The pairs come from the subject's own process; those of Seattle and San Francisco are added where the
     package vega_datasets is installed.  Exit code 0 when the report was written, whatever it finds.
     """
-    out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     specs = [subject] if against is None else [subject, against]
     from diagnostics.investigate import investigate, num_steps  # imports TensorFlow
     from diagnostics.report import write_report
 
-    with progress_bar(num_steps(len(specs)), subject, quiet=quiet) as advance:
+    bar = progress_bar(num_steps(len(specs)), subject, quiet=quiet)
+    # a place that cannot be written to is said before the wait
+    with new_folder(out), bar as advance:
         reports = investigate(specs, seed=seed, num_pairs=num_pairs, num_context=num_context, on_step=advance)
         words = ["diagnose", "report", "--subject", subject]
         words += [] if against is None else ["--against", against]
@@ -55,7 +57,7 @@ def report(
     if json:
         print(written.json.read_text(encoding="utf-8"))
     elif not quiet:
-        print(written.html)
+        print(printable(str(written.html)))
         for line in five_lines(reports):
             print(printable(line))
     return 0

@@ -46,7 +46,7 @@ def selftest(
         )
     summary = summarise(results, time.perf_counter() - started)
     words = ["diagnose", "selftest", *(["--quick"] if quick else []), "--out", str(out)]
-    print(write_selftest(summary, results, out, command=shlex.join(words)))
+    print(printable(str(write_selftest(summary, results, out, command=shlex.join(words)))))
     for line in in_words(summary):
         print(printable(line))
     for alarm in summary.alarms:
