@@ -155,8 +155,9 @@ def _read_members(path: Path) -> dict[str, NDArray[Any]]:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 return {}
-            # few bytes may unpack to many
-            require_memory(sum(member.file_size for member in archive.zip.infolist()), f"to read {path}")
+            assert archive.zip is not None
+            num_bytes = sum(member.file_size for member in archive.zip.infolist())
+            require_memory(num_bytes, f"to read {path}")  # few bytes may unpack to many
             return {name: archive[name] for name in (*_ARRAYS, *_TEXTS) if name in archive.files}
     except MemoryLimitError:
         raise

@@ -82,9 +82,7 @@ def load_run(directory: Path) -> Run:
         drawn_from = summary.spec["process"]
         process = checked(PairProcess, drawn_from, "a process") if drawn_from else None
     except KeyError as error:
-        raise RunError(
-            f"{directory / 'spec.json'} must describe a model and a process: {error} is missing"
-        ) from error
+        raise RunError(f"{directory / 'spec.json'} must have an entry {error}; it has none") from error
     except (AttributeError, TypeError, ValueError) as error:
         raise RunError(f"{directory / 'spec.json'} must describe a model and a process: {error}") from error
     load_weights(model, directory / "weights.safetensors")
