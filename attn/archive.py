@@ -5,10 +5,9 @@ TOML and plain arrays, no code.  Checkpoints and what TensorBoard shows stay beh
 """
 
 import shutil
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from attn.catalogue import BOARD, PRETRAINED, RunError, check_name, read_summary
 from attn.config import CONFIG
@@ -68,10 +67,19 @@ def export_run(directory: Path, target: Path) -> None:
             for member in _LARGEST:
                 if (directory / member).is_file():
                     dateless = ZipInfo(f"{name}/{member}")
-                    with open_regular(directory / member) as source:
-                        archive.writestr(dateless, source.read(), ZIP_DEFLATED)
+                    archive.writestr(dateless, _read_member(directory / member), ZIP_DEFLATED)
     except OSError as error:
         raise RunError(f"{target} could not be written: {error.strerror or error}") from error
+
+
+def _read_member(path: Path) -> bytes:
+    """A file of a run, of a size that could be imported again."""
+    with open_regular(path) as file:
+        if path.stat().st_size > _LARGEST[path.name]:
+            raise RunError(
+                f"{path} must not exceed {_LARGEST[path.name]} bytes; it has {path.stat().st_size}"
+            )
+        return file.read()
 
 
 def import_run(source: Path, folder: Path, name: str | None = None) -> Path:
@@ -131,7 +139,10 @@ def _read_archive(source: Path) -> _Packed:
             files = {member.filename.partition("/")[2]: archive.read(member) for member in members}
     except OSError as error:
         raise RunError(f"{source} could not be read: {error.strerror or error}") from error
-    except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except RunError:
+        raise
+    # a damaged archive shows itself in as many ways as its reader has steps
+    except Exception as error:
         raise RunError(f"{source} must be an archive that attn runs export wrote: {error}") from error
     missing = [needed for needed in _NEEDED if needed not in files]
     if missing:
@@ -144,6 +155,8 @@ def _check_member(member: ZipInfo, source: Path) -> None:
     if name not in _LARGEST:
         allowed = ", ".join(_LARGEST)
         raise RunError(f"an archive of a run may hold {allowed}; {source} holds {member.filename[:100]!r}")
+    if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):  # of others few bytes may ask for much memory
+        raise RunError(f"an archive of a run must be stored or deflated; {name} in {source} is not")
     if member.file_size > _LARGEST[name]:
         raise RunError(
             f"{name} must not exceed {_LARGEST[name]} bytes; it has {member.file_size} in {source}"

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         _refuse(f"{error.filename or 'a file'} could not be read or written: {error.strerror or error}")
     except MemoryError as error:
-        _refuse(f"the sizes must fit into memory: {error}")
+        _refuse(f"the sizes must fit into memory: {str(error) or 'they do not'}")
     except (ValueError, OverflowError) as error:
         _refuse(str(error))
     except (typer.Abort, KeyboardInterrupt):

@@ -83,7 +83,10 @@ def _read_text(source: Path | TextIO) -> pd.DataFrame:
         raise TableError(f"a CSV file must have as many fields in every row; in {name}: {reason}") from error
     text.index += 1
     text = text.apply(lambda column: column.str.strip())
-    return text[(text != "").any(axis=1)]
+    text = text[(text != "").any(axis=1)]
+    if text.empty:
+        raise TableError(f"a CSV file must have a header and a row a point; {name} is empty")
+    return text
 
 
 def _parse(source: Path | TextIO) -> pd.DataFrame:

@@ -79,14 +79,21 @@ def load_run(directory: Path) -> Run:
     summary = read_summary(directory)
     try:
         model = build_model(model_config(summary.spec["model"]), seed=0)
-        drawn_from = summary.spec["process"]
-        process = checked(PairProcess, drawn_from, "a process") if drawn_from else None
+        process = _process(summary.spec["process"])
     except KeyError as error:
         raise RunError(f"{directory / 'spec.json'} must have an entry {error}; it has none") from error
-    except (AttributeError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise RunError(f"{directory / 'spec.json'} must describe a model and a process: {error}") from error
     load_weights(model, directory / "weights.safetensors")
     return Run(summary.name, directory, summary.spec, summary.history, model, process)
+
+
+def _process(fields: object) -> PairProcess | None:
+    if fields is None:
+        return None
+    if not isinstance(fields, dict):
+        raise ValueError(f"a process must be an object with its fields; got {type(fields).__name__}")
+    return checked(PairProcess, fields, "a process")
 
 
 def origin_of(directory: Path) -> dict[str, str]:

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _refuse(f"{where}{error.strerror or error}")
     except MemoryError as error:
-        return _refuse(f"the sizes must fit into memory: {error}")
+        return _refuse(f"the sizes must fit into memory: {str(error) or 'they do not'}")
     except (ValueError, OverflowError) as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):

@@ -40,8 +40,10 @@ _CONFIGS: dict[str, type[ModelConfig]] = {
 
 def model_config(values: Mapping[str, Any]) -> ModelConfig:
     """The configuration from its JSON form; raises ValueError for an unknown kind, field or value."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"a model must be an object with its fields; got {type(values).__name__}")
     kind = values.get("kind")
-    if kind not in _CONFIGS:
+    if not isinstance(kind, str) or kind not in _CONFIGS:
         raise ValueError(f"the kind of a model must be one of {', '.join(_CONFIGS)}; got {kind!r}")
     return checked(_CONFIGS[kind], values, f"a {kind} model")
 
