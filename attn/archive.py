@@ -126,7 +126,11 @@ class _Packed:
 def _read_archive(source: Path) -> _Packed:
     """The members, each known and of a size that a run may have; nothing is written."""
     try:
-        with open_regular(source) as file, ZipFile(file) as archive:
+        opened = open_regular(source)
+    except OSError as error:
+        raise RunError(f"{source} could not be read: {error.strerror or error}") from error
+    try:
+        with opened, ZipFile(opened) as archive:
             members = archive.infolist()
             names = {tuple(member.filename.split("/")) for member in members}
             folders = {name[0] for name in names}
@@ -137,8 +141,6 @@ def _read_archive(source: Path) -> _Packed:
             for member in members:
                 _check_member(member, source)
             files = {member.filename.partition("/")[2]: archive.read(member) for member in members}
-    except OSError as error:
-        raise RunError(f"{source} could not be read: {error.strerror or error}") from error
     except RunError:
         raise
     # a damaged archive shows itself in as many ways as its reader has steps
@@ -165,10 +167,13 @@ def _check_member(member: ZipInfo, source: Path) -> None:
 
 def _check_whole(directory: Path, source: Path) -> None:
     """The spec can be read, and the weights are undamaged and those of its model."""
-    spec = read_summary(directory).spec
     try:
+        spec = read_summary(directory).spec
         trained = load_tensors(directory / WEIGHTS).description.get("model")
-    except TensorsError as error:
-        raise RunError(str(error).replace(str(directory / WEIGHTS), f"{WEIGHTS} in {source}")) from error
+    except (RunError, TensorsError) as error:
+        said = str(error)
+        for name in _LARGEST:
+            said = said.replace(str(directory / name), f"{name} in {source}")
+        raise RunError(said) from error
     if trained != spec.get("model"):
         raise RunError(f"the weights must belong to the model of the spec; in {source} they do not")

@@ -134,8 +134,8 @@ def new_folder(path: Path) -> Iterator[None]:
         path.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        with suppress(OSError):
-            for folder in missing:
+        for folder in missing:
+            with suppress(OSError):  # it is not empty, or was never made
                 folder.rmdir()
         raise
 

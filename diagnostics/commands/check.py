@@ -23,6 +23,7 @@ from diagnostics.commands.output import (
     console,
     plain_table,
     printable,
+    printable_json,
     progress_bar,
     status_text,
 )
@@ -87,7 +88,7 @@ def check(
     found = failures_of(findings, spec=subject, num_pairs=num_pairs, pairs=pairs)
     stored = () if no_store else _store(failures, found)
     if json:
-        print(report.model_dump_json(indent=1))
+        print(printable_json(report.model_dump_json(indent=1)))
     elif not quiet:
         _print_results(report, _replays(stored, failures))
     return report.exit_code

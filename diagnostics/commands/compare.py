@@ -14,6 +14,7 @@ from diagnostics.commands.output import (
     console,
     plain_table,
     printable,
+    printable_json,
     progress_bar,
     status_text,
 )
@@ -54,7 +55,7 @@ def compare(
         require_same_process(baseline, process_of(changed))
         comparison = compare_with(baseline, examine(changed, baseline.plan, on_step=advance))
     if json:
-        print(comparison.model_dump_json(indent=1))
+        print(printable_json(comparison.model_dump_json(indent=1)))
     elif not quiet:
         _print_comparison(comparison)
     return comparison.exit_code

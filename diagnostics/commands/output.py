@@ -1,5 +1,6 @@
 """What the commands have in common: options, a progress bar, and what is printed."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,17 @@ def plain_table(*titles: str) -> Table:
 def status_text(status: Status) -> Text:
     """A status in its colour."""
     return Text(status.replace("_", " "), style=COLORS[status])
+
+
+def printable_json(text: str) -> str:
+    """The same JSON, with what could steer a terminal escaped."""
+    return "".join(_escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    if letter.isprintable() or letter == "\n":
+        return letter
+    return f"\\u{ord(letter):04x}" if letter <= "\uffff" else json.dumps(letter)[1:-1]
 
 
 @contextmanager

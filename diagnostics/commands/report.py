@@ -14,6 +14,7 @@ from diagnostics.commands.output import (
     SeedOption,
     SubjectOption,
     printable,
+    printable_json,
     progress_bar,
 )
 from diagnostics.wording import five_lines
@@ -55,7 +56,7 @@ def report(
         advance("drawing")
         written = write_report(reports, out, command=shlex.join(words))
     if json:
-        print(written.json.read_text(encoding="utf-8"))
+        print(printable_json(written.json.read_text(encoding="utf-8")))
     elif not quiet:
         print(printable(str(written.html)))
         for line in five_lines(reports):

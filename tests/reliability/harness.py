@@ -56,7 +56,7 @@ def run(program: str, arguments: list[str], folder: Path, *, may_write: tuple[st
             raised = f"a traceback: {type(error).__name__}: {error}"[:300]
     texts = [_text(stream) for stream in (out, err)]
     left = _names(folder) - before
-    wrong = raised or _broken(program, code, texts[1], left, may_write)
+    wrong = raised or _steers(texts[0]) or _broken(program, code, texts[1], left, may_write)
     if wrong is None and time.monotonic() - began > SECONDS:
         wrong = "a hang"
     return Ended(code, *texts, wrong)
@@ -78,11 +78,17 @@ def _broken(
             return f"a sentence of {len(sentence)} letters"
         if left:
             return f"refused, but wrote {sorted(left)[:3]}"
-    partial = [name for name in left if any(part.startswith(".") for part in Path(name).parts)]
+    partial = [name for name in left if name.endswith((".tmp", ".new"))]
     if partial:
         return f"left {partial[0]}"
     foreign = [name for name in left if not name.startswith(may_write or ("",))]
     return f"wrote {foreign[0]}" if foreign else None
+
+
+def _steers(out: str) -> str | None:
+    """What on stdout could steer a terminal."""
+    letters = sorted({letter for letter in out if not letter.isprintable() and letter != "\n"})
+    return f"printed {letters}" if letters else None
 
 
 def _names(folder: Path) -> set[str]:
@@ -143,13 +149,13 @@ class Tally:
         self.num_cases += 1
         self.codes[ended.code] += 1
         if ended.wrong is not None:
-            self.broken.append(f"{ended.wrong}  <- {case!r}"[:600])
+            self.broken.append(f"{ended.wrong} <- {case!r}"[:300])
 
     @property
     def note(self) -> str:
         """The exit codes; where a rule was broken, the first case that did."""
         codes = ", ".join(f"{code}: {count}" for code, count in sorted(self.codes.items(), key=str))
-        return f"exit codes {codes}" + "".join(f"; {case}" for case in self.broken[:5])
+        return f"exit codes {codes}" + "".join(f"; {case}" for case in self.broken[:3])
 
 
 def each(cases: st.SearchStrategy, num_cases: int, ask) -> None:
