@@ -1,7 +1,8 @@
 """Memory that a request needs, estimated before it starts, against what is there.
 
 Every estimate is the least that the request can do with: what is refused could not have run.  What it leaves
-out (the interpreter with TensorFlow, buffers of the allocator) is small where a refusal is near.
+out (the interpreter with TensorFlow, buffers of the allocator, what a compiler needs) is what makes the peak up
+to four times as high; `tests/attn/test_memory_peaks.py` compares both.
 """
 
 from pathlib import Path
@@ -17,6 +18,38 @@ _GROUP_FILES = (
 
 class MemoryLimitError(ValueError):
     """A request that cannot fit into memory; one sentence with the estimate."""
+
+
+def of_pairs(num_pairs: int, num_points: int) -> int:
+    """Bytes of B pairs of L points while they are drawn: x, series, y and one more of 8 bytes a point."""
+    return 32 * num_pairs * num_points
+
+
+def of_scenario(num_pairs: int, num_points: int) -> int:
+    """Bytes of what checks see: pairs, 25 a point, and the same in two orders."""
+    return 75 * num_pairs * num_points
+
+
+def of_weights(num_weights: int, num_layers: int) -> int:
+    """Bytes of a model: 4 a weight, and what Keras keeps of a layer beside them."""
+    return 4 * num_weights + 50_000 * num_layers
+
+
+def of_training(num_weights: int, num_maps: int, batch_size: int, num_points: int) -> int:
+    """Bytes of a training: weights, gradients and one moment, 4 each; and for the gradient six maps of attention
+    (logits, bias, weights and what each comes from), 4 an entry, of every pair, layer and head.
+
+    num_maps   layers times heads
+    """
+    return 12 * num_weights + 24 * batch_size * num_maps * num_points**2
+
+
+def of_inference(num_pairs: int, num_points: int, num_targets: int, num_samples: int) -> int:
+    """Bytes of an inference: the pairs; of every target of a trajectory its noise, and sample, mean and scale
+    twice, as they were written and in their places, 4 each; and one map of a pair in double precision.
+    """
+    written = 28 * num_pairs * num_targets * num_samples
+    return of_pairs(num_pairs, num_points) + written + 8 * num_points**2
 
 
 def require_memory(num_bytes: float, request: str, advice: str = "") -> None:

@@ -13,6 +13,7 @@ from attn.tables import Table, real_pair
 from diagnostics.adapters import load_subject
 from diagnostics.ask import SubjectError
 from diagnostics.attribution.attribute import attribute
+from diagnostics.check import require_scenario
 from diagnostics.checks import CHECKS
 from diagnostics.diagnose import diagnose
 from diagnostics.result import Attribution, Report, Symptom
@@ -48,6 +49,7 @@ def investigate(
     if not 1 <= num_context < process.num_points:
         rule = f"num_context must be between 1 and {process.num_points - 1} (points a series - 1)"
         raise ValueError(f"{rule}; got {num_context}")
+    require_scenario(process, num_pairs)
     plan = _Plan(process, seed, num_pairs, num_context)
     # spawned, not forked: a fork of a process in which TensorFlow has threads may hang
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=silence_tensorflow) as pool:

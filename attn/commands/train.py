@@ -212,7 +212,7 @@ def train(
         normalised_values=normalised_values,
         drops_zero_targets=drops_zero_targets,
     )
-    source = _source(request, file.process(), training, is_silent=quiet or json)
+    source = _source(request, file.process(), training, chosen, is_silent=quiet or json)
     train_visibly(
         directory, chosen, training, source, file.origin(request), begun, resume, quiet=quiet, as_json=json
     )
@@ -247,7 +247,12 @@ def _model_config(fields: Mapping[str, object], **changes: object) -> "ModelConf
 
 
 def _source(
-    request: data.Request, of_file: "PairProcess | None", config: "TrainConfig", *, is_silent: bool
+    request: data.Request,
+    of_file: "PairProcess | None",
+    config: "TrainConfig",
+    model: "ModelConfig",
+    *,
+    is_silent: bool,
 ) -> "PairProcess | Pairs":
     """What to train on; one batch is drawn here, so that impossible sizes fail before there is a run."""
     from attn.processes import PRESETS
@@ -257,7 +262,19 @@ def _source(
     read = None if process is not None else data.read_source(request, config.num_context)
     source = process if read is None else read.pairs
     assert source is not None
+    _require_memory(source, config, model)
     Stream(source, config.regime, config.num_context, config.batch_size, config.seed).batch(0)
     if read is not None and read.table is not None and not is_silent:
         typer.echo(read.account())
     return source
+
+
+def _require_memory(source: "PairProcess | Pairs", config: "TrainConfig", model: "ModelConfig") -> None:
+    from attn.memory import of_pairs, of_training, require_memory
+    from attn.models import num_weights
+
+    length = source.num_points * getattr(source, "num_series", 1)
+    num_maps = getattr(model, "num_layers", 1) * model.num_heads
+    num_bytes = of_training(num_weights(model), num_maps, config.batch_size, length)
+    num_bytes += of_pairs(config.num_test_pairs, length)
+    require_memory(num_bytes, "this training", "smaller --batch-size, --num-points or --width")

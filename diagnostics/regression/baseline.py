@@ -19,7 +19,7 @@ from attn.inputs import read_json
 from attn.processes import PairProcess
 from attn.types import Floats
 from diagnostics.ask import SubjectError
-from diagnostics.check import Check, Scenario, build_scenario
+from diagnostics.check import Check, Scenario, build_scenario, require_scenario
 from diagnostics.checks import CHECKS
 from diagnostics.measuring import NamedStatistic, measure
 from diagnostics.result import CheckResult, Environment, Status
@@ -114,6 +114,7 @@ def examine(
     if not 1 <= plan.num_context < process.num_points:
         rule = f"num_context must be between 1 and {process.num_points - 1} (points a series - 1)"
         raise ValueError(f"{rule}; got {plan.num_context}")
+    require_scenario(process, plan.num_pairs)
     report = run_checks(
         subject,
         source=process,

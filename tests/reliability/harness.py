@@ -13,7 +13,6 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import attn.train
 from attn.cli import main as attn_main
 from diagnostics.cli import main as diagnose_main
 

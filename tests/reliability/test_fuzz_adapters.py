@@ -8,7 +8,6 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
-import pytest
 from hypothesis import strategies as st
 
 from attn.types import Prediction

@@ -9,11 +9,10 @@ from zipfile import ZipFile, ZipInfo
 import pytest
 from hypothesis import strategies as st
 
-from attn.commands import train as training
 from tests.reliability.harness import Tally, each, run
-from tests.reliability.hostile import NAMES, NO_FILES, NUMBERS, mutated
+from tests.reliability.hostile import NAMES, NO_FILES, mutated
 from tests.reliability.ledger import Promise
-from tests.reliability.sound import ODD, exchanged, make_archive, make_pairs, make_run
+from tests.reliability.sound import make_archive, make_run
 
 NUM_CASES, NUM_SMALLEST = 1500, 40
 FILES = ("spec.json", "history.json", "config.toml", "weights.safetensors")

@@ -12,7 +12,7 @@ from attn.commands import study, train
 from attn.files import save_pairs
 from diagnostics.cli import app as diagnose_app
 from tests.reliability.harness import Tally, each, run
-from tests.reliability.hostile import NAMES, NUMBERS, VALUES
+from tests.reliability.hostile import NUMBERS, VALUES
 from tests.reliability.ledger import Promise
 from tests.reliability.sound import PROCESS, make_run
 
