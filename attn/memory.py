@@ -1,8 +1,8 @@
 """Memory that a request needs, estimated before it starts, against what is there.
 
 Every estimate is the least that the request can do with: what is refused could not have run.  What it leaves
-out (the interpreter with TensorFlow, buffers of the allocator, what a compiler needs) is what makes the peak up
-to four times as high; `tests/attn/test_memory_peaks.py` compares both.
+out (the interpreter with TensorFlow, buffers of the allocator, a compiler at work) is what makes the peak up
+to four times as high; `tests/reliability/test_memory.py` compares both.
 """
 
 from pathlib import Path
@@ -36,8 +36,8 @@ def of_weights(num_weights: int, num_layers: int) -> int:
 
 
 def of_training(num_weights: int, num_maps: int, batch_size: int, num_points: int) -> int:
-    """Bytes of a training: weights, gradients and one moment, 4 each; and for the gradient six maps of attention
-    (logits, bias, weights and what each comes from), 4 an entry, of every pair, layer and head.
+    """Bytes of a training: weights, gradients and one moment, 4 each; and for the gradient six maps of
+    attention (logits, bias, weights, what each comes from), 4 an entry, of every pair, layer and head.
 
     num_maps   layers times heads
     """
