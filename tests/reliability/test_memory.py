@@ -108,7 +108,9 @@ def test_estimates(tmp_path, promise, is_smallest):
         ("train", memory.of_training(num_weights(config), num_maps, 256, 100), lambda: training(256)),
         ("infer", memory.of_inference(2000, 100, 37, 200), lambda: inferring(2000, 200)),
     ]
-    ratios = [(kind, peak_of(work) / estimate) for kind, estimate, work in requests[: 1 if is_smallest else None]]
+    ratios = [
+        (kind, peak_of(work) / estimate) for kind, estimate, work in requests[: 1 if is_smallest else None]
+    ]
     note = "peak / estimate: " + ", ".join(f"{kind} {ratio:.2f}" for kind, ratio in ratios)
     kept = sum(0.9 < ratio < MOST for _, ratio in ratios)
     text = "the estimate is no more than the peak, and at least a quarter of it"
