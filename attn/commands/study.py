@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attn.commands import source as data
-from attn.commands.output import CommandError, save_figure, save_text, tell
+from attn.commands.output import CommandError, printable, save_figure, save_text, tell
 
 if TYPE_CHECKING:
     from attn.study import OnStep, Study, StudyConfig
@@ -143,7 +143,7 @@ def _command(run: str, out: Path, request: data.Request, config: "StudyConfig") 
     words += ["--series", list(_SERIES)[config.target_series], "--observed", str(config.num_context)]
     words += ["--steps", str(config.num_steps)]
     words += ["--samples", str(config.num_samples), "--seed", str(config.seed), "--out", str(out)]
-    return shlex.join(words)
+    return printable(shlex.join(words))  # a line of its own in study.md, whatever the file is called
 
 
 def _print_standings(found: "Study") -> None:
