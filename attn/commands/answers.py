@@ -95,9 +95,9 @@ def _require_finite(asked: Batch, forced: Prediction, written: Rollout) -> None:
     bad = (asked.is_target & ~np.isfinite(values).all(axis=0)).any(axis=1)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
+        x, y = (np.abs(values[row][asked.valid[row]]).max() for values in (asked.x, asked.y))
         raise ValueError(
-            f"every prediction must be finite; those of pair {row} are not: its x reaches"
-            f" {np.abs(asked.x[row][asked.valid[row]]).max():g}, its y {np.abs(asked.y[row][asked.valid[row]]).max():g}"
+            f"every prediction must be finite; those of pair {row} are not: its x reaches {x:g}, its y {y:g}"
         )
 
 

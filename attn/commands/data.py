@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from attn.commands.complete import completer, kernel_names
+from attn.commands.fits import require_drawing
 from attn.commands.output import (
     CommandError,
     JsonOption,
@@ -70,7 +71,6 @@ def data(
         _write_table(real_pair, folder / f"{real_pair}.csv", overwrite)
         return
     from attn.files import cached_pairs
-    from attn.memory import of_pairs, require_memory
     from attn.processes import PRESETS, named_process
 
     kernel = kernel if kernel is not None else ask(f"Kernel ({', '.join(PRESETS)})", "--kernel", str)
@@ -78,8 +78,7 @@ def data(
     if label is not None:
         process = replace(process, label=label)
     number = number if number is not None else ask("Number of pairs", "--number", int)
-    num_bytes = of_pairs(number, process.num_series * process.num_points)
-    require_memory(num_bytes, "drawing these pairs", "fewer --number")
+    require_drawing(process, number)
     path = folder / kernel / "pairs.npz"
     may_overwrite = _may_overwrite(path, overwrite)
     with progress_bar(number, f"drawing {kernel}", quiet=quiet) as advance:

@@ -7,11 +7,11 @@ import typer
 
 from attn.commands import source as data
 from attn.commands.complete import completer, run_names
+from attn.commands.fits import require_inference
 from attn.commands.output import CommandError, JsonOption, QuietOption, new_file, progress_bar, save_figure
 
 if TYPE_CHECKING:
     from attn.commands.answers import Answers
-    from attn.processes import PairProcess
     from attn.runs import Run
 
 _PANEL = "Inference"
@@ -149,7 +149,10 @@ def infer(
         if process is not None and held_out:
             raise CommandError("--held-out is for data that exist; got none (--csv, --real-pair or --pairs)")
         if process is not None:
-            _require_memory(process, number, observed, num_steps, setting.num_samples)
+            num_targets = max(0, process.num_points - observed)
+            require_inference(
+                process, number, min(num_targets, num_steps or num_targets), setting.num_samples
+            )
         source = data.read_source(request, observed) if process is None else data.drawn(process, number, seed)
         asked = data.first(data.held_out(source) if held_out else source, number)
         advance("predicting")
@@ -165,17 +168,6 @@ def infer(
         typer.echo((out / "metrics.json").read_text(encoding="utf-8"))
     elif not quiet:
         _print_scores(out, answers, source.account())
-
-
-def _require_memory(
-    process: "PairProcess", number: int, observed: int, num_steps: int | None, num_samples: int
-) -> None:
-    from attn.memory import of_inference, require_memory
-
-    num_targets = max(0, process.num_points - observed)
-    num_targets = num_targets if num_steps is None else min(num_steps, num_targets)
-    num_bytes = of_inference(number, process.num_series * process.num_points, num_targets, num_samples)
-    require_memory(num_bytes, "this inference", "fewer --number, --samples or --num-points")
 
 
 def _number_of_steps(text: str) -> int | None:

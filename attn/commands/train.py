@@ -10,6 +10,7 @@ from typer.models import OptionInfo
 from attn.commands import source as data
 from attn.commands.complete import completer, model_names, regime_names
 from attn.commands.config_file import ConfigFile, options_given
+from attn.commands.fits import require_training
 from attn.commands.output import CommandError, JsonOption, QuietOption
 from attn.commands.training import train_visibly
 
@@ -262,19 +263,8 @@ def _source(
     read = None if process is not None else data.read_source(request, config.num_context)
     source = process if read is None else read.pairs
     assert source is not None
-    _require_memory(source, config, model)
+    require_training(source, config, model)
     Stream(source, config.regime, config.num_context, config.batch_size, config.seed).batch(0)
     if read is not None and read.table is not None and not is_silent:
         typer.echo(read.account())
     return source
-
-
-def _require_memory(source: "PairProcess | Pairs", config: "TrainConfig", model: "ModelConfig") -> None:
-    from attn.memory import of_pairs, of_training, require_memory
-    from attn.models import num_weights
-
-    length = source.num_points * getattr(source, "num_series", 1)
-    num_maps = getattr(model, "num_layers", 1) * model.num_heads
-    num_bytes = of_training(num_weights(model), num_maps, config.batch_size, length)
-    num_bytes += of_pairs(config.num_test_pairs, length)
-    require_memory(num_bytes, "this training", "smaller --batch-size, --num-points or --width")

@@ -55,7 +55,7 @@ def test_a_text_that_could_fill_the_memory_is_not_read(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "1" * 5000, "nul"])
 def test_what_is_no_json_is_a_value_error(text):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         parse_json(text)
 
 

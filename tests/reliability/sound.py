@@ -22,9 +22,29 @@ MODEL = HistoricConfig(width=4, num_heads=2, layer_dims=(4, 4, 4), num_rows=40)
 PROCESS = PairProcess(num_points=5)
 TRAINING = TrainConfig(num_context=2, num_epochs=1, steps_per_epoch=1, batch_size=2, num_test_pairs=4)
 ODD = [
-    None, True, False, 0, -1, 1, 2, 0.5, 1e308, 2**31, 2**63, 10**40, float("nan"), float("inf"), [], {}, [[]], [1, 2, 3],
-    {"kind": "historic"}, "historic", "random", *NAMES,
-]  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2,
+    0.5,
+    1e308,
+    2**31,
+    2**63,
+    10**40,
+    float("nan"),
+    float("inf"),
+    [],
+    {},
+    [[]],
+    [1, 2, 3],
+    {"kind": "historic"},
+    "historic",
+    "random",
+    *NAMES,
+]
 
 
 def make_run(directory: Path) -> None:

@@ -44,10 +44,22 @@ def raising(error):
 
 
 ERRORS = [
-    ValueError("two\nlines"), RuntimeError(), MemoryError(), RecursionError(), SystemExit(0), SystemExit(), GeneratorExit(),
-    StopIteration(), BrokenTextError(), OSError(2, "gone", "x" * 5000), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
-    Exception("\x1b[2J\ud800" + "x" * 9000), AssertionError(), ImportError("nothing"), BaseException("of the base"),
-]  # fmt: skip
+    ValueError("two\nlines"),
+    RuntimeError(),
+    MemoryError(),
+    RecursionError(),
+    SystemExit(0),
+    SystemExit(),
+    GeneratorExit(),
+    StopIteration(),
+    BrokenTextError(),
+    OSError(2, "gone", "x" * 5000),
+    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
+    Exception("\x1b[2J\ud800" + "x" * 9000),
+    AssertionError(),
+    ImportError("nothing"),
+    BaseException("of the base"),
+]
 THINGS = [None, 0, "text", b"bytes", [], {}, object(), np.zeros(3), float("nan"), type, print]
 ANSWERS = [
     lambda answer: Prediction(answer.mean * np.nan, answer.scale),

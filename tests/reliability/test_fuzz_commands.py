@@ -21,8 +21,35 @@ PAIRS = ("--pairs", "pairs.npz", "--number", "2")
 # Sound and small; those of which even the smallest takes long name a run or a subject that there is none of.
 SOUND = [
     ("attn", "data", "--kernel", "rbf_const_2D", "--number", "2", "--num-points", "5", "--no-overwrite"),
-    ("attn", "train", "--run", "new", "--kernel", "rbf", "--num-points", "5", "--context", "2", "--batch-size", "2"),
-    ("attn", "infer", "--run", "mine", *PAIRS, "--observed", "2", "--steps", "1", "--samples", "1", "--plots", "0"),
+    (
+        "attn",
+        "train",
+        "--run",
+        "new",
+        "--kernel",
+        "rbf",
+        "--num-points",
+        "5",
+        "--context",
+        "2",
+        "--batch-size",
+        "2",
+    ),
+    (
+        "attn",
+        "infer",
+        "--run",
+        "mine",
+        *PAIRS,
+        "--observed",
+        "2",
+        "--steps",
+        "1",
+        "--samples",
+        "1",
+        "--plots",
+        "0",
+    ),
     ("attn", "infer", "--run", "nowhere", "--csv", "table.csv", "--window", "4"),
     ("attn", "study", "--run", "nowhere", "--csv", "table.csv"),
     ("attn", "project", "--run", "mine", "--layer", "table", "--out", "out"),
@@ -40,7 +67,7 @@ SOUND = [
     ("diagnose", "explain", "no_future_leak"),
     ("diagnose", "list", "--json"),
     ("diagnose", "schema", "check"),
-]  # fmt: skip
+]
 # Places to write to that are anywhere but in the folder of the case would be hit by every case.
 VALUES_HERE = VALUES.filter(lambda text: not text.startswith(("/", "~")) and ".." not in text)
 NEVER = {"--install-completion", "--show-completion"}

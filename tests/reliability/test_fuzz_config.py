@@ -1,4 +1,4 @@
-"""Configurations with wrong tables, fields, types and numbers: one sentence, or a training that could begin."""
+"""Configurations with wrong tables, fields, types and numbers: a sentence, or a training that could begin."""
 
 import pytest
 from hypothesis import strategies as st

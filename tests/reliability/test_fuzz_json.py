@@ -86,7 +86,7 @@ def foreign_pairs(tmp_path) -> st.SearchStrategy[bytes]:
             3,
             None,
             {"kernel": []},
-            dict.fromkeys(vars(PROCESS), []),
+            {name: [] for name in vars(PROCESS)},
             vars(PROCESS) | {"num_points": 5.5},
         ]
     )
@@ -149,7 +149,7 @@ def test_stored_failures(tmp_path, promise, is_smallest):
     )
 
     def renamed(change):
-        """A file whose ID fits whatever it says is kept under the old name all the same: it must be noticed."""
+        """Another question under the name of the first: it must be noticed."""
         return json.dumps(sound | dict([change])).encode()
 
     cases = st.one_of(

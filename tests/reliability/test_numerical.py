@@ -1,4 +1,4 @@
-"""Points that nearly coincide, constant and huge y, one observed point, very short and very long length-scales."""
+"""Points that nearly coincide, constant and huge y, one observed point, extreme length-scales."""
 
 from dataclasses import replace
 from decimal import Decimal, localcontext
@@ -87,7 +87,7 @@ def test_oracle(promise):
 
 
 def exact(process, x, series, y) -> tuple[list[Decimal], list[Decimal]]:
-    """Mean and scale of every y given all before it, with 60 digits: Cholesky by the textbook; rbf and const."""
+    """Mean and scale of every y given all before it, by 60 digits and the textbook; rbf and const."""
     with localcontext() as context:
         context.prec = 60
         x, y = [Decimal(float(v)) for v in x], [Decimal(float(v)) for v in y]
@@ -138,10 +138,11 @@ def test_posterior_against_60_digits(promise):
                 off = [float((Decimal(float(v)) - m) / s) for v, m, s in zip(y, means, scales, strict=True)]
                 in_mean = [
                     float((Decimal(float(v)) - m) / s)
-                    for v, m, s in zip(said.mean[0][asked], means[asked], scales[asked])
+                    for v, m, s in zip(said.mean[0][asked], means[asked], scales[asked], strict=True)
                 ]
                 in_scale = [
-                    float(Decimal(float(v)) / s - 1) for v, s in zip(said.scale[0][asked], scales[asked])
+                    float(Decimal(float(v)) / s - 1)
+                    for v, s in zip(said.scale[0][asked], scales[asked], strict=True)
                 ]
                 name = f"length-scale {length:g}, noise {noise:g}, {edge}"
                 errors[name] = max(np.abs(in_mean).max() / max(1, np.abs(off).max()), np.abs(in_scale).max())
@@ -151,7 +152,8 @@ def test_posterior_against_60_digits(promise):
     text = (
         "the posterior differs from one of 60 digits by no more than the rounding of a Cholesky factor may do"
     )
-    note = f"at most {errors[worst]:.1e} standard deviations for each that y is off, at {worst}; {max(shares.values()):.2g} of the bound"
+    note = f"at most {errors[worst]:.1e} standard deviations for each that y is off, at {worst};"
+    note += f" {max(shares.values()):.2g} of the bound"
     promise(Promise("numerical", text, kept, len(errors), note=note))
 
 
