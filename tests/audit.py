@@ -1,7 +1,7 @@
 """`make audit`: known vulnerabilities of the installed packages, by pip-audit.
 
-Exit code 0: none is known; 1: some are, which are printed; 2: the database could not be asked, so that nothing
-is known.
+Exit code 0: none is known; 1: some are, which are printed; 2: the database could not be asked, so that
+nothing is known.
 """
 
 import json
