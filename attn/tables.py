@@ -239,7 +239,10 @@ def _fill(row: Ints, series: Ints, x: Floats, y: Floats) -> Pairs:
 
 
 def _label(start: float, origin: pd.Timestamp | None) -> str:
-    return f"{start:.10g}" if origin is None else _date(origin + pd.Timedelta(hours=start))
+    if origin is None:
+        return f"{start:.10g}"
+    # in microseconds: nanoseconds, which pandas would count, end after 292 years
+    return _date(origin.as_unit("us") + np.timedelta64(round(start * 3600e6), "us"))
 
 
 def _date(date: pd.Timestamp) -> str:

@@ -15,6 +15,7 @@ from attn.processes import PairProcess
 from attn.types import Batch, Floats, Ints, Prediction, Rollout
 from diagnostics import measures
 from diagnostics.ask import SubjectError
+from diagnostics.sentences import said
 from diagnostics.subject import Subject
 
 
@@ -100,11 +101,12 @@ def _from_factory(spec: str) -> Subject:
     try:
         found = getattr(importlib.import_module(module_name), attribute)
         subject = found if isinstance(found, Subject) and not isinstance(found, type) else found()
-    except (Exception, SystemExit) as error:
-        said = (str(error).strip().splitlines() or ["no message"])[0]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit and the like would end the command without a word
         raise SubjectError(
             f"subject must name a factory that can be imported and called; got {spec!r}"
-            f" ({type(error).__name__}: {said})"
+            f" ({type(error).__name__}: {said(error)})"
         ) from error
     if not isinstance(subject, Subject):
         raise SubjectError(

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from attn.arrange import arrange, forecast
+from attn.memory import of_scenario, require_memory
 from attn.processes import PairProcess
 from attn.types import Batch, Pairs
 from diagnostics.result import Evidence, Family
@@ -65,6 +66,7 @@ def build_scenario(
     `num_context` None = a quarter of the shortest series.  Raises ValueError where there is too little data.
     """
     if isinstance(source, PairProcess):
+        require_scenario(source, num_pairs)
         process, pairs = source, source.sample(num_pairs, rng)
     else:
         process, pairs = None, source.rows(rng.permutation(source.num_pairs)[:num_pairs])
@@ -77,6 +79,12 @@ def build_scenario(
         forecast(pairs, num_context, rng),
         arrange(pairs, "shuffle", num_context, rng),
     )
+
+
+def require_scenario(process: PairProcess, num_pairs: int) -> None:
+    """Raise MemoryLimitError where so many pairs of a process cannot fit."""
+    num_bytes = of_scenario(num_pairs, process.num_series * process.num_points)
+    require_memory(num_bytes, "asking about these pairs", "fewer --num-pairs")
 
 
 def _quarter_of_shortest(pairs: Pairs) -> int:

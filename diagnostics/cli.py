@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 import typer
 from typer.exceptions import TyperException
 
+from attn.commands.output import one_sentence
 from attn.quiet import silence_tensorflow
 from diagnostics.commands.ablate import ablate
 from diagnostics.commands.baseline import baseline
 from diagnostics.commands.check import check
 from diagnostics.commands.compare import compare
 from diagnostics.commands.explain import explain, list_checks
-from diagnostics.commands.output import printable
 from diagnostics.commands.power import power
 from diagnostics.commands.replay import replay
 from diagnostics.commands.report import report
@@ -65,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _refuse(f"{where}{error.strerror or error}")
-    except ValueError as error:
+    except MemoryError as error:
+        return _refuse(f"the sizes must fit into memory: {str(error) or 'they do not'}")
+    except (ValueError, OverflowError) as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
         return _refuse("interrupted", INTERRUPTED)
@@ -73,5 +75,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse(sentence: str, code: int = 2) -> int:
-    print(printable(f"diagnose: {' '.join(sentence.split())}"), file=sys.stderr)
+    print(f"diagnose: {one_sentence(sentence)}", file=sys.stderr)
     return code

@@ -5,9 +5,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from attn.files import write_whole
+from attn.inputs import read_text
 from diagnostics.result import CheckResult
 
 SCHEMA_VERSION = 1
@@ -88,8 +89,8 @@ def load_failure(folder: Path, failure_id: str) -> Failure:
         raise FailureError(f"the ID of a failure must be {stored}; got {failure_id!r}")
     path = folder / f"{failure_id}.json"
     try:
-        kept = _File.model_validate_json(path.read_bytes())
-    except ValidationError as error:
+        kept = _File.model_validate_json(read_text(path))
+    except ValueError as error:  # no UTF-8, no JSON, or no failure
         raise FailureError(f"{path} is damaged, or no stored failure (delete it)") from error
     failure = Failure(**kept.model_dump(exclude={"checksum"}))
     is_as_written = failure.id == failure_id and kept.checksum in (None, _checksum(failure))

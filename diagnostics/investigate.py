@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from attn.memory import of_scenario, require_memory
 from diagnostics.apart import UnansweredError
 from diagnostics.ask import SubjectError
 from diagnostics.checks import CHECKS
@@ -41,7 +42,7 @@ def investigate(
     require_time_limit(time_limit)
     with ThreadPoolExecutor(len(specs)) as pool, ExitStack() as stack:
         subjects = [stack.enter_context(Isolated(spec, len(specs))) for spec in specs]
-        sources = _sources(subjects, pool, num_context)
+        sources = _sources(subjects, pool, num_pairs, num_context)
         plans = [_Plan(Held(source, seed, num_pairs, num_context), time_limit, on_step) for source in sources]
         first = pool.submit(_examine, subjects[0], plans[0], None)
         examined = [first]
@@ -51,7 +52,9 @@ def investigate(
         return [report.result() for report in reports]
 
 
-def _sources(subjects: Sequence[Isolated], pool: ThreadPoolExecutor, num_context: int) -> list[bytes | None]:
+def _sources(
+    subjects: Sequence[Isolated], pool: ThreadPoolExecutor, num_pairs: int, num_context: int
+) -> list[bytes | None]:
     """Of every subject where its pairs come from: None where the process is its own, else that process."""
     found = list(pool.map(Isolated.introduce, subjects))
     owner = next((place for place, one in enumerate(found) if one.num_points is not None), None)
@@ -62,6 +65,7 @@ def _sources(subjects: Sequence[Isolated], pool: ThreadPoolExecutor, num_context
     if not 1 <= num_context < num_points:
         rule = f"num_context must be between 1 and {num_points - 1} (points a series - 1)"
         raise ValueError(f"{rule}; got {num_context}")
+    require_memory(of_scenario(num_pairs, 2 * num_points), "asking about these pairs", "fewer --num-pairs")
     if len(subjects) == 1:
         return [None]
     shared = subjects[owner].measure(Shared, "process", time_limit=TIME_LIMIT).pickled

@@ -14,13 +14,19 @@ def escape(value: object) -> str:
     """
     if isinstance(value, Markup):
         return str(value)
-    line = " ".join(str(value).split())
+    line = _printable(" ".join(str(value).split()))
     # parentheses stay: without brackets before them they make no link
     return _SPECIAL.sub(r"\\\1", line)
 
 
+def _printable(text: str) -> str:
+    """Text without what could steer the terminal in which the file is shown."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+
+
 def fenced(text: str) -> Markup:
     """A block of code that holds `text`, whatever it holds."""
+    text = _printable(text)
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return Markup(f"{fence}\n{text}\n{fence}")

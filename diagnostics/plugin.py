@@ -5,13 +5,14 @@ and nothing heavy is imported before a test asks for a fixture.  The subject is 
 test, where a debugger can be used: one that ends the process ends the run.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+
+from attn.inputs import read_json
 
 if TYPE_CHECKING:
     from diagnostics.battery import Battery
@@ -167,7 +168,7 @@ def read_expected_failures(path: str | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        content: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        content: Any = read_json(Path(path))
     except (OSError, ValueError) as error:
         raise ValueError(f"expected failures must be a readable JSON file; got {path}: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(reason, str) for reason in content.values()):

@@ -64,6 +64,7 @@ def answer(model: PairModel, source: Source, setting: Setting, seed: int) -> Ans
     asked = _cut(batch, setting.num_steps)
     forced = teacher_force(model, asked)
     written = rollout(model, asked, setting.num_samples, rng, setting.feed)
+    _require_finite(asked, forced, written)
     units = _Units(source.table)
     process = source.process
     by_path = {"teacher forcing": forced, "free running": moments(written)}
@@ -86,6 +87,18 @@ def answer(model: PairModel, source: Source, setting: Setting, seed: int) -> Ans
         )
         titles = tuple(f"window from {label}" for label in table.window_labels)
     return Answers(inference, scores, titles, asked, written)
+
+
+def _require_finite(asked: Batch, forced: Prediction, written: Rollout) -> None:
+    """A model computes in float32: beyond 1e38, and in squares beyond 1e19, there are no numbers."""
+    values = np.stack([forced.mean, forced.scale, *(a.sum(axis=0) for a in (written.samples, written.scale))])
+    bad = (asked.is_target & ~np.isfinite(values).all(axis=0)).any(axis=1)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        x, y = (np.abs(values[row][asked.valid[row]]).max() for values in (asked.x, asked.y))
+        raise ValueError(
+            f"every prediction must be finite; those of pair {row} are not: its x reaches {x:g}, its y {y:g}"
+        )
 
 
 def attention_of_first(model: PairModel, answers: Answers) -> Attention:

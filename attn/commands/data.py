@@ -1,5 +1,6 @@
 """`attn data`: draw pairs and keep them, or write a real pair as a table."""
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from attn.commands.complete import completer, kernel_names
+from attn.commands.fits import require_drawing
 from attn.commands.output import (
     CommandError,
     JsonOption,
@@ -17,6 +19,7 @@ from attn.commands.output import (
     save_figure,
     save_text,
     say,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +126,7 @@ def _draw_pairs(
 ) -> _Drawn:
     from attn.files import cached_pairs
 
+    require_drawing(process, number)
     path = folder / "pairs.npz"
     may_overwrite = _may_overwrite(path, overwrite)
     with progress_bar(number, f"drawing {folder.name}", quiet=quiet) as advance:
@@ -161,13 +165,14 @@ def _write_table(name: str, path: Path, overwrite: bool | None) -> None:
 
     pair = named_real_pair(name)
     if path.exists() and not _may_overwrite(path, overwrite):
-        typer.echo(f"{path}: kept")
+        tell(f"{path}: kept")
         return
     frame = pair.read()
     save_text(path, frame.to_csv(index=False))
     x, series, y = pair.columns
-    typer.echo(f"{path}: {len(frame)} points, {pair.about}")
-    typer.echo(f"to read it: --csv {path} --x-column {x} --series-column {series} --y-column {y}")
+    tell(f"{path}: {len(frame)} points, {pair.about}")
+    words = ["--csv", str(path), "--x-column", x, "--series-column", series, "--y-column", y]
+    tell(f"to read it: {shlex.join(words)}")
 
 
 def _may_overwrite(path: Path, overwrite: bool | None) -> bool:

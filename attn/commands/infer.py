@@ -7,6 +7,7 @@ import typer
 
 from attn.commands import source as data
 from attn.commands.complete import completer, run_names
+from attn.commands.fits import require_inference
 from attn.commands.output import CommandError, JsonOption, QuietOption, new_file, progress_bar, save_figure
 
 if TYPE_CHECKING:
@@ -147,6 +148,11 @@ def infer(
         )
         if process is not None and held_out:
             raise CommandError("--held-out is for data that exist; got none (--csv, --real-pair or --pairs)")
+        if process is not None:
+            num_targets = max(0, process.num_points - observed)
+            require_inference(
+                process, number, min(num_targets, num_steps or num_targets), setting.num_samples
+            )
         source = data.read_source(request, observed) if process is None else data.drawn(process, number, seed)
         asked = data.first(data.held_out(source) if held_out else source, number)
         advance("predicting")
@@ -223,7 +229,7 @@ def _print_scores(out: Path, answers: "Answers", account: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from attn.commands.output import shown
+    from attn.commands.output import printable, shown
     from attn.longform import quoted
 
     names = (escape(quoted([name])) for name in answers.inference.series_names)
@@ -235,4 +241,4 @@ def _print_scores(out: Path, answers: "Answers", account: str) -> None:
     console.print(table)
     if account:
         console.print(account, soft_wrap=True, markup=False)
-    console.print(f"{out}: written", soft_wrap=True, markup=False)
+    console.print(printable(f"{out}: written"), soft_wrap=True, markup=False)

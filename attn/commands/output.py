@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer", str, int)
 
+# Letters of a sentence on stderr; only names and paths of thousands of letters make one that is longer.
+_LONGEST = 1000
 
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print nothing but what went wrong.")]
 JsonOption = Annotated[
@@ -40,11 +42,10 @@ def is_interactive() -> bool:
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """A file that appears only once it is whole; raises CommandError if the system refuses."""
-    from attn.files import write_whole
+    from attn.files import new_folder, write_whole
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with write_whole(path) as file:
+        with new_folder(path.parent), write_whole(path) as file:
             yield file
     except OSError as error:
         raise CommandError(f"{path} could not be written: {error.strerror or error}") from error
@@ -67,13 +68,29 @@ def shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
+def printable(text: str) -> str:
+    """Text from outside without what could steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def one_sentence(text: str) -> str:
+    """What is said of a mistake: one line that cannot steer a terminal, its middle left out if long."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 4 :]}"
+
+
+def tell(line: str) -> None:
+    """Print a line that may hold text from outside."""
+    typer.echo(printable(line))
+
+
 def say(found: dict[str, Any], lines: list[str], *, quiet: bool, as_json: bool) -> None:
     """What a command has done: as JSON, or a line each, or not at all."""
     if as_json:
         typer.echo(json.dumps(found, indent=1))
     elif not quiet:
         for line in lines:
-            typer.echo(line)
+            tell(line)
 
 
 @contextmanager

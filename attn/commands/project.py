@@ -1,5 +1,6 @@
 """`attn project`: a layer of a run, for TensorBoard's projector."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def project(
     found = {"file": str(vectors), "folder": str(folder), "num_rows": num_rows, "num_columns": num_columns}
     lines = [
         f"{vectors}: {num_rows} rows of {num_columns}",
-        f"tensorboard --logdir {folder} shows them under Projector",
+        f"{shlex.join(['tensorboard', '--logdir', str(folder)])} shows them under Projector",
     ]
     say(found, lines, quiet=quiet, as_json=json)
 

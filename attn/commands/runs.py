@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from attn.commands.complete import completer, run_names
-from attn.commands.output import CommandError, JsonOption, QuietOption, is_interactive, say, shown
+from attn.commands.output import CommandError, JsonOption, QuietOption, is_interactive, printable, say, shown
 
 _FIGURES = {
     "train_loss": "train",
@@ -76,7 +76,7 @@ def delete(
     if not yes and directories:
         if not is_interactive():
             raise CommandError(f"--yes must be given where no terminal can be asked; {names} is kept")
-        typer.confirm(f"Delete {names} for good?", abort=True)
+        typer.confirm(printable(f"Delete {names} for good?"), abort=True)
     deleted: list[str] = []
     try:
         for directory in directories:
@@ -166,6 +166,6 @@ def _print_table(entries: list[_Entry], folder: Path) -> None:
     for entry in entries:
         about = ["damaged"] if entry.about is None else [str(part) for part in entry.about]
         figures = [shown(entry.figures.get(name)) for name in _FIGURES] if entry.about else []
-        table.add_row(*(Text(cell) for cell in (entry.name, *about, *figures)))
+        table.add_row(*(Text(printable(cell)) for cell in (entry.name, *about, *figures)))
     console = Console(highlight=False)
-    console.print(table if entries else f"no runs are shipped, and {folder} holds none")
+    console.print(table if entries else Text(printable(f"no runs are shipped, and {folder} holds none")))

@@ -185,10 +185,13 @@ def read_source(request: Request, num_context: int) -> Source:
 
 def _process_of(spec: dict[str, Any]) -> "PairProcess | None":
     """The process that a file of pairs was drawn from, if its spec names one in full."""
+    from attn.config import checked
     from attn.processes import PairProcess
 
     names = [field.name for field in fields(PairProcess)]
-    return PairProcess(**{name: spec[name] for name in names}) if set(names) <= spec.keys() else None
+    if not set(names) <= spec.keys():
+        return None
+    return checked(PairProcess, {name: spec[name] for name in names}, "the spec of a file of pairs")
 
 
 def drawn(process: "PairProcess", number: int, seed: int) -> Source:

@@ -12,9 +12,11 @@ from attn.commands.output import (
     CommandError,
     JsonOption,
     QuietOption,
+    printable,
     progress_bar,
     save_figure,
     save_text,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ def study(
     elif not quiet:
         _print_standings(found)
         typer.echo(source.account())
-        typer.echo(f"{out}: written")
+        tell(f"{out}: written")
 
 
 def _command(run: str, out: Path, request: data.Request, config: "StudyConfig") -> str:
@@ -145,7 +147,7 @@ def _command(run: str, out: Path, request: data.Request, config: "StudyConfig") 
     words += ["--series", list(_SERIES)[config.target_series], "--observed", str(config.num_context)]
     words += ["--steps", str(config.num_steps)]
     words += ["--samples", str(config.num_samples), "--seed", str(config.seed), "--out", str(out)]
-    return shlex.join(words)
+    return printable(shlex.join(words))  # a line of its own in study.md, whatever the file is called
 
 
 def _print_standings(found: "Study") -> None:

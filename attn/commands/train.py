@@ -10,6 +10,7 @@ from typer.models import OptionInfo
 from attn.commands import source as data
 from attn.commands.complete import completer, model_names, regime_names
 from attn.commands.config_file import ConfigFile, options_given
+from attn.commands.fits import require_training
 from attn.commands.output import CommandError, JsonOption, QuietOption
 from attn.commands.training import join_workers, train_visibly
 
@@ -218,7 +219,9 @@ def train(
         normalised_values=normalised_values,
         drops_zero_targets=drops_zero_targets,
     )
-    source = _source(request, file.process(), training, is_silent=quiet or json or not workers.is_chief)
+    source = _source(
+        request, file.process(), training, chosen, is_silent=quiet or json or not workers.is_chief
+    )
     train_visibly(
         directory,
         chosen,
@@ -262,7 +265,12 @@ def _model_config(fields: Mapping[str, object], **changes: object) -> "ModelConf
 
 
 def _source(
-    request: data.Request, of_file: "PairProcess | None", config: "TrainConfig", *, is_silent: bool
+    request: data.Request,
+    of_file: "PairProcess | None",
+    config: "TrainConfig",
+    model: "ModelConfig",
+    *,
+    is_silent: bool,
 ) -> "TrainingData":
     """What to train on; one batch is drawn here, so that impossible sizes fail before there is a run."""
     from attn.processes import PRESETS
@@ -278,6 +286,8 @@ def _source(
     elif source is None:
         read = data.read_source(request, config.num_context)
         source, account = read.pairs, read.account()
+    assert source is not None
+    require_training(source, config, model)
     Stream(source, config.regime, config.num_context, config.batch_size, config.seed).batch(0)
     if account and not is_silent:
         typer.echo(account)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from attn.config import checked
+from attn.memory import of_weights, require_memory
 from attn.models.base import PairModel, Points
 from attn.models.historic import Historic, HistoricConfig
 from attn.models.pair_smoother import PairSmoother, PairSmootherConfig
@@ -21,6 +22,7 @@ __all__ = [
     "PairTransformerConfig",
     "build_model",
     "model_config",
+    "num_weights",
 ]
 
 ModelConfig = HistoricConfig | PairTransformerConfig | PairSmootherConfig
@@ -40,14 +42,18 @@ _CONFIGS: dict[str, type[ModelConfig]] = {
 
 def model_config(values: Mapping[str, Any]) -> ModelConfig:
     """The configuration from its JSON form; raises ValueError for an unknown kind, field or value."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"a model must be an object with its fields; got {type(values).__name__}")
     kind = values.get("kind")
-    if kind not in _CONFIGS:
+    if not isinstance(kind, str) or kind not in _CONFIGS:
         raise ValueError(f"the kind of a model must be one of {', '.join(_CONFIGS)}; got {kind!r}")
     return checked(_CONFIGS[kind], values, f"a {kind} model")
 
 
 def build_model(config: ModelConfig, seed: int) -> PairModel:
-    """A model with weights drawn from `seed`; float32."""
+    """A model with weights drawn from `seed`; float32.  Raises MemoryLimitError where they cannot fit."""
+    num_layers = getattr(config, "num_layers", 1)
+    require_memory(of_weights(num_weights(config), num_layers), "a model of this size")
     model = _model_of(config)
     model(
         Points(
@@ -60,6 +66,16 @@ def build_model(config: ModelConfig, seed: int) -> PairModel:
     )
     _draw_weights(model, np.random.default_rng(seed))
     return model
+
+
+def num_weights(config: ModelConfig) -> int:
+    """The entries of the large matrices of a model, by the widths of its layers; the others add little."""
+    width = config.width
+    if isinstance(config, HistoricConfig):
+        first, second, third = config.layer_dims
+        after_attention = 3 * width * first + first * second + second * third
+        return config.num_rows * width + 3 * width**2 + after_attention
+    return config.num_layers * (4 * width**2 + 2 * width * config.hidden_dim)
 
 
 def _model_of(config: ModelConfig) -> PairModel:

@@ -64,7 +64,7 @@ def ablate(
         print(written.json.read_text(encoding="utf-8"), end="")
     elif not quiet:
         _print_ablation(found)
-        print(written.markdown)
+        print(printable(str(written.markdown)))
     return 0
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from attn.files import new_folder
 from diagnostics.checks import CHECKS
 from diagnostics.commands.output import QuietOption, SeedOption, SubjectOption, printable, progress_bar
 from diagnostics.regression.baseline import MIN_PAIRS, Baseline, Plan, write_baseline
@@ -26,17 +27,18 @@ def baseline(
 
     Exit code 0 when the file was written, whatever was found.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     plan = Plan(seed=seed, num_pairs=num_pairs, num_context=num_context)
     from diagnostics.remeasure import measure_baseline
 
-    with progress_bar(len(CHECKS) + 1, subject, quiet=quiet) as advance:
+    bar = progress_bar(len(CHECKS) + 1, subject, quiet=quiet)
+    # a place that cannot be written to is said before the wait
+    with new_folder(out.parent), bar as advance:
         kept = measure_baseline(subject, plan, on_step=advance)
-    write_baseline(out, kept)
+        write_baseline(out, kept)
     if json:
         print(json_format.dumps({"file": str(out), **_summary(kept)}, indent=1))
     elif not quiet:
-        print(out)
+        print(printable(str(out)))
         print(_in_words(kept))
     return 0
 

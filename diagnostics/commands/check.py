@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from attn.commands.complete import completer
+from attn.commands.output import one_sentence
 from attn.files import load_pairs
 from diagnostics.checks import CHECKS, find_check
 from diagnostics.commands.output import (
@@ -22,6 +23,7 @@ from diagnostics.commands.output import (
     console,
     plain_table,
     printable,
+    printable_json,
     progress_bar,
     status_text,
 )
@@ -88,7 +90,7 @@ def check(
     found = failures_of(findings, spec=subject, num_pairs=num_pairs, pairs=pairs)
     stored = () if no_store else _store(failures, found)
     if json:
-        print(report.model_dump_json(indent=1))
+        print(printable_json(report.model_dump_json(indent=1)))
     elif not quiet:
         _print_results(report, _replays(stored, failures))
     return report.exit_code
@@ -99,9 +101,8 @@ def _store(folder: Path, failures: Sequence[Failure]) -> Sequence[Failure]:
     try:
         store_failures(folder, failures)
     except OSError as error:
-        print(
-            f"diagnose: failures could not be stored in {folder}: {error.strerror or error}", file=sys.stderr
-        )
+        said = f"diagnose: failures could not be stored in {folder}: {error.strerror or error}"
+        print(one_sentence(said), file=sys.stderr)
         return ()
     return failures
 

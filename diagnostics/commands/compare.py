@@ -14,6 +14,7 @@ from diagnostics.commands.output import (
     console,
     plain_table,
     printable,
+    printable_json,
     progress_bar,
     status_text,
 )
@@ -50,7 +51,7 @@ def compare(
     with progress_bar(len(CHECKS) + 1, subject, quiet=quiet) as advance:
         comparison = compare_with_baseline(baseline, subject, on_step=advance)
     if json:
-        print(comparison.model_dump_json(indent=1))
+        print(printable_json(comparison.model_dump_json(indent=1)))
     elif not quiet:
         _print_comparison(comparison)
     return comparison.exit_code

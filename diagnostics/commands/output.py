@@ -1,5 +1,6 @@
 """What the commands have in common: options, a progress bar, and what is printed."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.text import Text
 from attn.commands import output
 from attn.commands.complete import completer, run_names
 from attn.commands.output import JsonOption, QuietOption
+from attn.commands.output import printable as printable
 from diagnostics.cells.local import LocalWorkers
 from diagnostics.cells.workers import Workers
 from diagnostics.checks import CHECKS
@@ -119,9 +121,15 @@ def status_text(status: Status) -> Text:
     return Text(status.replace("_", " "), style=COLORS[status])
 
 
-def printable(text: str) -> str:
-    """Text from outside without what could steer a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+def printable_json(text: str) -> str:
+    """The same JSON, with what could steer a terminal escaped."""
+    return "".join(_escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    if letter.isprintable() or letter == "\n":
+        return letter
+    return f"\\u{ord(letter):04x}" if letter <= "\uffff" else json.dumps(letter)[1:-1]
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from attn.commands.output import say
+from attn.files import new_folder
 from diagnostics.commands.output import (
     SUBJECT_HELP,
     JsonOption,
     QuietOption,
     SeedOption,
-    printable,
     progress_bar,
 )
 from diagnostics.runner import NUM_PAIRS
@@ -34,7 +34,6 @@ def power(
 
     Writes power.csv, power.md and power.png.  Exit code 0 when they were written, whatever was found.
     """
-    out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     from diagnostics.adapters import OracleSubject, load_subject  # imports TensorFlow
     from diagnostics.ask import SubjectError
     from diagnostics.power.curve import NUM_CONTEXT, PROCESS, measure_power, num_steps
@@ -45,7 +44,8 @@ def power(
     if not offers(healthy, "process"):
         raise SubjectError(f"a subject must have a process to draw pairs from; {healthy.name} has none")
     process = healthy.process  # type: ignore[attr-defined]
-    with progress_bar(num_steps(), healthy.name, quiet=quiet) as advance:
+    # a place that cannot be written to is said before the wait
+    with new_folder(out), progress_bar(num_steps(), healthy.name, quiet=quiet) as advance:
         found = measure_power(
             healthy,
             process,
@@ -60,6 +60,6 @@ def power(
     words += ["--num-runs", str(num_runs), "--num-pairs", str(num_pairs), "--seed", str(seed)]
     name = "the exact posterior" if subject is None else healthy.name
     written = write_power(found, out, healthy=name, command=shlex.join(words))
-    lines = [str(written.markdown), *map(printable, power_in_words(found))]
+    lines = [str(written.markdown), *power_in_words(found)]
     say(as_json(found), lines, quiet=quiet, as_json=json)
     return 0

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from attn.commands.complete import completer, run_names
+from attn.files import new_folder
 from diagnostics.commands.output import (
     SUBJECT_HELP,
     QuietOption,
     SeedOption,
     SubjectOption,
     printable,
+    printable_json,
     progress_bar,
 )
 from diagnostics.runner import TIME_LIMIT
@@ -48,12 +50,13 @@ def report(
     package vega_datasets is installed.  Exit code 0 when the report was written, whatever it finds; 3 when it
     was written, but a check gave no answer or something could not be measured.
     """
-    out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is said before the wait
     specs = [subject] if against is None else [subject, against]
     from diagnostics.investigate import investigate, num_steps
     from diagnostics.report import write_report
 
-    with progress_bar(num_steps(len(specs)), subject, quiet=quiet) as advance:
+    bar = progress_bar(num_steps(len(specs)), subject, quiet=quiet)
+    # a place that cannot be written to is said before the wait
+    with new_folder(out), bar as advance:
         reports = investigate(
             specs,
             seed=seed,
@@ -70,9 +73,9 @@ def report(
         advance("drawing")
         written = write_report(reports, out, command=shlex.join(words))
     if json:
-        print(written.json.read_text(encoding="utf-8"))
+        print(printable_json(written.json.read_text(encoding="utf-8")))
     elif not quiet:
-        print(written.html)
+        print(printable(str(written.html)))
         for line in five_lines(reports):
             print(printable(line))
     for found in reports:

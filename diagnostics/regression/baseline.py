@@ -6,7 +6,6 @@ that of the code that reads, so `SCHEMA_VERSION` rises whenever a measure change
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,10 +15,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from attn.files import write_whole
+from attn.inputs import read_json
 from attn.processes import PairProcess
 from attn.types import Floats
 from diagnostics.ask import SubjectError
-from diagnostics.check import Check, Scenario, build_scenario
+from diagnostics.check import Check, Scenario, build_scenario, require_scenario
 from diagnostics.checks import CHECKS
 from diagnostics.measuring import NamedStatistic, measure
 from diagnostics.result import CheckResult, Environment, Status
@@ -133,6 +133,7 @@ def process_for(subject: Subject, plan: Plan) -> PairProcess:
     if not 1 <= plan.num_context < process.num_points:
         rule = f"num_context must be between 1 and {process.num_points - 1} (points a series - 1)"
         raise ValueError(f"{rule}; got {plan.num_context}")
+    require_scenario(process, plan.num_pairs)
     return process
 
 
@@ -208,8 +209,8 @@ def read_baseline(path: Path) -> Baseline:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        content = read_json(path)
+    except ValueError as error:
         raise BaselineError(f"{path} is damaged, or no baseline: it could not be read as JSON") from error
     if not isinstance(content, dict):
         raise BaselineError(f"a baseline must be a JSON object; {path} holds a {type(content).__name__}")

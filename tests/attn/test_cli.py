@@ -117,7 +117,7 @@ def test_data_cannot_ask_without_a_terminal(refused, attn, tmp_path):
         (["--kernel", "../rbf"], "kernel must be one of rbf, "),
         (["--number", "0"], "num_pairs must be at least 1; got 0"),
         (["--number", "many"], "valid integer"),
-        (["--number", str(10**14)], "the sizes must fit into memory"),
+        (["--number", str(10**14)], "drawing these pairs needs about 1.46e+05 TiB of memory"),
         (["--num-points", "1"], "num_points must be at least 2; got 1"),
         (["--label", "first"], "label must be one of random, rank; got 'first'"),
         (["--seed", "-1"], "--seed"),
@@ -411,6 +411,7 @@ def test_a_run_without_a_process_needs_data(refused, trained, tmp_path):
     shutil.copytree(trained, run)
     spec = json.loads((run / "spec.json").read_text())
     (run / "spec.json").write_text(json.dumps({**spec, "process": None}))
+    (run / "SHA256SUMS").unlink()
     assert refused("infer", "--run", run, "--observed", 4).startswith("this run knows no process")
 
 
@@ -473,14 +474,29 @@ def _other_heads(run):
     (run / "spec.json").write_text(json.dumps(spec))
 
 
+def _write_spec(text):
+    return lambda run: (run / "spec.json").write_text(text)
+
+
+def _without_sums(damage):
+    """What is said of a run of an earlier version, which kept no checksums."""
+
+    def both(run):
+        (run / "SHA256SUMS").unlink()
+        damage(run)
+
+    return both
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
         (_truncate, "is damaged"),
         (_flip, "is damaged"),
-        (_other_heads, "num_heads must be 2, as when"),
-        (lambda run: (run / "spec.json").write_text('{"schema_version'), "is damaged: it is not JSON"),
-        (lambda run: (run / "spec.json").write_text("[]"), "the schema version"),
+        (_other_heads, "SHA256SUMS holds another checksum of it"),
+        (_without_sums(_other_heads), "num_heads must be 2, as when"),
+        (_without_sums(_write_spec('{"schema_version')), "is damaged: it is not JSON"),
+        (_without_sums(_write_spec("[]")), "the schema version"),
         (lambda run: (run / "weights.safetensors").unlink(), "must exist; it does not"),
     ],
 )

@@ -1,4 +1,5 @@
 import io
+import os
 import re
 
 import numpy as np
@@ -199,12 +200,23 @@ class TestBadTables:
         with raises("every row must name its series; row 3 does not"):
             read(table("0,a,1", "1,,2", "0,b,1"))
 
-    @pytest.mark.parametrize("text", ["", "\n\n"])
+    @pytest.mark.parametrize("text", ["", "\n\n", ",", ",,\n,,\n"])
     def test_empty_file(self, tmp_path, text):
         path = tmp_path / "empty.csv"
         path.write_text(text)
         with raises(f"a CSV file must have a header and a row a point; {path} is empty"):
             read_points(path, "time", "city", "temp")
+
+    def test_a_header_of_a_million_columns(self, tmp_path):
+        path = tmp_path / "wide.csv"
+        path.write_text("time,city,temp" + ",more" * 1_000_000)
+        with pytest.raises(TableError, match=r"may have 1000 columns; .* has [0-9]{5,} or more"):
+            read_points(path, "time", "city", "temp")
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        with raises(f"{tmp_path / 'pipe'} could not be read: it must be a regular file; got a pipe"):
+            read_points(tmp_path / "pipe", "time", "city", "temp")
 
     def test_header_only(self):
         with raises("a CSV file must have a row a point; below the header there is none"):

@@ -1,7 +1,7 @@
 import io
 import sys
 
-from attn.commands.output import progress_bar, say, shown
+from attn.commands.output import one_sentence, printable, progress_bar, say, shown, tell
 
 
 class Terminal(io.StringIO):
@@ -45,3 +45,19 @@ def test_what_is_done_is_said_as_lines_as_json_or_not_at_all(capsys):
 
 def test_a_number_is_short_and_a_missing_one_is_a_dash():
     assert (shown(0.123456), shown(None)) == ("0.123", "-")
+
+
+def test_what_comes_from_outside_cannot_steer_the_terminal(capsys):
+    hostile = "\x1b[31mred\x1b[0m\x9b\u202e\x07 plain ö"
+    assert printable(hostile) == "?[31mred?[0m??? plain ö"
+    say({}, [hostile], quiet=False, as_json=False)
+    tell(hostile)
+    assert capsys.readouterr().out == 2 * "?[31mred?[0m??? plain ö\n"
+
+
+def test_a_mistake_is_one_line_and_its_end_is_kept():
+    assert one_sentence("two\nlines\tand \x1b") == "two lines and ?"
+    long = one_sentence("start " + "x" * 9000 + " File name too long")
+    assert long.startswith("start xxx")
+    assert long.endswith("xxx File name too long")
+    assert len(long) < 1000

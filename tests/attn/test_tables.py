@@ -108,6 +108,12 @@ class TestWindows:
         assert table.window_starts.tolist() == [0.5, 4.5]
         assert table.pairs.valid[0].sum() == 8
 
+    def test_dates_may_span_a_thousand_years(self):
+        # 365244 days lie between them, a multiple of 4
+        dates = [*pd.date_range("1024-01-01", periods=4, unit="s"), *pd.date_range("2024-01-02", periods=4)]
+        table = read(frame(dates, range(8), dates, range(8)))
+        assert table.window_labels == ("1024-01-01 00:00", "2024-01-02 00:00")
+
     def test_two_windows_far_apart(self):
         x = [*range(4), *range(1_000_000, 1_000_004)]
         assert read(frame(x, x, x, x)).window_labels == ("0", "1000000")
