@@ -25,7 +25,7 @@ from attn.stream import Stream
 from attn.trainer import TrainConfig
 from attn.types import Batch
 
-NUM_EPOCHS = 10
+NUM_EPOCHS = 5
 NUM_POINTS = 200
 
 
