@@ -133,7 +133,7 @@ def test_a_subject_that_ends_its_process_is_an_error_in_its_rows_only(promise, c
     promise(Promise(SECTION, text, kept, len(places), note="on a cluster, and on this machine"))
 
 
-NUM_SEEDS = 400  # cells of some milliseconds each: enough of them that the command is met at work
+NUM_SEEDS = 100  # cells of some milliseconds each: enough of them that the command is met at work
 
 
 def command(folder, scheduler=None):
