@@ -214,6 +214,11 @@ def said(error: BaseException) -> str:
         return "a message that cannot be read"
 
 
+def one_line(text: str) -> str:
+    """Text that any file can hold: one line, and no half of a surrogate pair."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())
+
+
 def _require_shape(subject: Subject, method: str, name: str, array: Floats, shape: tuple[int, ...]) -> None:
     if array.shape != shape:
         raise SubjectError(f"{subject.name}: {name} of {method} must have shape {shape}; got {array.shape}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diagnostics.alarm import TimeLimitError, time_limit
-from diagnostics.ask import SubjectError, said
+from diagnostics.ask import SubjectError, one_line, said
 from diagnostics.check import Check, Finding, Scenario
 from diagnostics.result import CheckResult
 from diagnostics.subject import Subject, offers
@@ -98,8 +98,3 @@ class Battery:
     def _repro(self, check: Check) -> str:
         words = ["diagnose", "check", "--subject", self.spec, "--check", check.name, "--seed", str(self.seed)]
         return shlex.join([*words, *self.options])
-
-
-def one_line(text: str) -> str:
-    """Text that any file can hold: one line, and no half of a surrogate pair."""
-    return " ".join(text.encode("utf-8", "replace").decode().split())

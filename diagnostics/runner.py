@@ -9,8 +9,8 @@ import pytest
 
 from attn.processes import PairProcess
 from attn.types import Pairs
-from diagnostics.ask import SubjectError
-from diagnostics.battery import Battery, one_line
+from diagnostics.ask import SubjectError, one_line
+from diagnostics.battery import Battery
 from diagnostics.check import Check, build_scenario
 from diagnostics.checks import CHECKS
 from diagnostics.diagnose import diagnose
