@@ -164,6 +164,8 @@ def test_the_same_seed_gives_the_same_symptom(oracle):
 
 def test_a_name_that_no_file_can_hold_is_kept_as_far_as_it_can_be():
     process = PairProcess(num_points=6)
-    found = measure_symptom(OracleSubject(process, "half \ud800\nof"), process, num_pairs=4, num_context=2, seed=0)
+    found = measure_symptom(
+        OracleSubject(process, "half \ud800\nof"), process, num_pairs=4, num_context=2, seed=0
+    )
     assert found.subject == "half ? of"
     found.model_dump_json()
