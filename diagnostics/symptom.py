@@ -4,6 +4,7 @@ import numpy as np
 
 from attn.processes import PairProcess
 from attn.types import Floats, Pairs
+from diagnostics.ask import one_line
 from diagnostics.calibration import sampled_transform
 from diagnostics.check import Scenario, build_scenario
 from diagnostics.examples import choose_pairs, look_at_boundary, show_examples
@@ -41,7 +42,7 @@ def measure_symptom(
     shown = _pairs_of(beside) if beside else choose_pairs(batch, measured.rollout)
     chosen = f"of {batch.num_pairs} pairs" + (f" for {beside.subject}" if beside else "")
     return Symptom(
-        subject=subject.name,
+        subject=one_line(subject.name),
         data=data or _describe(scenario),
         measures=tuple(_measure(named, rng) for named in measured.statistics),
         curves=tuple(_curve(name, statistic, rng) for name, statistic in curves.items()),

@@ -117,7 +117,7 @@ def test_data_cannot_ask_without_a_terminal(refused, attn, tmp_path):
         (["--kernel", "../rbf"], "kernel must be one of rbf, "),
         (["--number", "0"], "num_pairs must be at least 1; got 0"),
         (["--number", "many"], "valid integer"),
-        (["--number", str(10**14)], "drawing these pairs needs about 1.46e+05 TiB of memory"),
+        (["--number", str(10**14)], "drawing these pairs needs about 1.46e+05 TiB of memory; "),
         (["--num-points", "1"], "num_points must be at least 2; got 1"),
         (["--label", "first"], "label must be one of random, rank; got 'first'"),
         (["--seed", "-1"], "--seed"),

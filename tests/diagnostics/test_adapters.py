@@ -1,4 +1,6 @@
+import sys
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -94,3 +96,19 @@ def test_a_run_that_cannot_be_loaded_is_one_sentence(monkeypatch):
     monkeypatch.setattr(adapters, "find_run", refuse)
     with pytest.raises(SubjectError, match="run must exist; got 'nowhere'"):
         load_subject("nowhere")
+
+
+class BrokenTextError(BaseException):
+    def __str__(self):
+        raise RuntimeError("no text either")
+
+
+def test_whatever_a_factory_raises_is_one_sentence(monkeypatch):
+    def factory():
+        raise BrokenTextError
+
+    module = ModuleType("a_hostile_module")
+    module.make = factory
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    with pytest.raises(SubjectError, match=r"BrokenTextError: a message that cannot be read"):
+        load_subject("a_hostile_module:make")

@@ -160,3 +160,12 @@ def test_the_same_seed_gives_the_same_symptom(oracle):
     again = measure_symptom(OracleSubject(PROCESS), PROCESS, **SIZES)
     assert again.model_dump_json() == oracle.model_dump_json()
     assert Symptom.model_validate_json(again.model_dump_json()).measures == oracle.measures
+
+
+def test_a_name_that_no_file_can_hold_is_kept_as_far_as_it_can_be():
+    process = PairProcess(num_points=6)
+    found = measure_symptom(
+        OracleSubject(process, "half \ud800\nof"), process, num_pairs=4, num_context=2, seed=0
+    )
+    assert found.subject == "half ? of"
+    found.model_dump_json()
