@@ -38,7 +38,8 @@ class Board:
         with self.writer.as_default(step):
             for name, value in figures.items():
                 if name != "step":
-                    tf.summary.scalar(name, value)
+                    # kept as float32: an error beyond it is infinite there, and no reason to end a training
+                    tf.summary.scalar(name, tf.cast(tf.constant(value, tf.float64), tf.float32))
             for weight in model.trainable_variables:
                 tf.summary.histogram(weight.path, tf.convert_to_tensor(weight))
             if self.snapshot is not None:
