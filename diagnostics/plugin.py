@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from attn.inputs import read_json
-
 if TYPE_CHECKING:
     from diagnostics.battery import Battery
     from diagnostics.subject import Subject
@@ -167,6 +165,8 @@ def read_expected_failures(path: str | None) -> dict[str, str]:
     """The JSON file {check: reason}; nothing without a path.  Raises ValueError for other content."""
     if path is None:
         return {}
+    from attn.inputs import read_json
+
     try:
         content: Any = read_json(Path(path))
     except (OSError, ValueError) as error:

@@ -4,13 +4,13 @@ import numpy as np
 
 from attn.processes import PairProcess
 from attn.types import Floats, Pairs
-from diagnostics.ask import one_line
 from diagnostics.calibration import sampled_transform
 from diagnostics.check import Scenario, build_scenario
 from diagnostics.examples import choose_pairs, look_at_boundary, show_examples
 from diagnostics.measures import Interval, Statistic, central, histogram
 from diagnostics.measuring import NUM_BINS, NamedStatistic, measure
 from diagnostics.result import Curve, Measure, Rank, Symptom
+from diagnostics.sentences import one_line
 from diagnostics.subject import Subject, offers
 
 

@@ -312,14 +312,10 @@ def test_a_name_that_is_none_of_a_run_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# Up and down, so that no point is near another: a pair as high all over is as good as one at 0.
-BEYOND = 1e30 * (-1.0) ** np.arange(10)
-
-
 def with_a_bad_pair():
     """Pairs of which the first varies so much that its squared error is beyond float32."""
     pairs = PROCESS.sample(12, np.random.default_rng(0))
-    pairs.y[0] = BEYOND
+    pairs.y[0] *= 1e30
     return pairs
 
 
@@ -327,7 +323,7 @@ def test_steps_that_cannot_be_taken_are_counted_and_the_others_go_on(tmp_path):
     pairs, config = with_a_bad_pair(), replace(QUICK, num_epochs=4)
     run = train(tmp_path / "r", SMALL, config, pairs)
     stream = Stream(pairs, config.regime, config.num_context, config.batch_size, config.seed)
-    is_bad = [bool((np.abs(stream.batch(step).y) == 1e30).any()) for step in range(config.num_steps)]
+    is_bad = [bool((np.abs(stream.batch(step).y) > 1e20).any()) for step in range(config.num_steps)]
     wanted = np.reshape(is_bad, (4, 3)).sum(axis=1)
     assert wanted.sum() > 0
     assert [row["skipped_steps"] for row in run.history] == wanted.tolist()
@@ -347,6 +343,6 @@ def test_a_training_that_has_gone_astray_is_stopped(tmp_path):
 
 def test_an_epoch_is_never_skipped_whole(tmp_path):
     pairs = PROCESS.sample(12, np.random.default_rng(0))
-    pairs.y[:] = BEYOND
+    pairs.y[:] *= 1e30
     with pytest.raises(RunError, match=r"in one of 3 steps in a row; up to step 3 they were in none"):
         train(tmp_path / "r", SMALL, QUICK, pairs)
