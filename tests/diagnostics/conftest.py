@@ -6,6 +6,7 @@ healthy subject: functions that get the healthy subject first, or plain values.
 
 from dataclasses import replace
 from functools import partial
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -22,16 +23,22 @@ NUM_PAIRS = 64
 
 
 class Here:
-    """In the place of `Apart`: the same questions and answers, but no other process."""
+    """In the place of `Apart`: the same questions and answers, but no other process.
+
+    Subjects take turns: what a battery does to stdout is done to the whole process.
+    """
+
+    TURN = Lock()
 
     def __init__(self, make, *arguments, memory=None):
         self.make, self.arguments, self.asked = make, arguments, None
 
     def ask(self, form, method, *arguments, seconds):
         try:
-            if self.asked is None:
-                self.asked = self.make(*self.arguments)
-            return form.model_validate_json(getattr(self.asked, method)(*arguments).model_dump_json())
+            with self.TURN:
+                if self.asked is None:
+                    self.asked = self.make(*self.arguments)
+                return form.model_validate_json(getattr(self.asked, method)(*arguments).model_dump_json())
         except ValueError as error:
             raise UnansweredError(str(error), is_lost=False) from error
 

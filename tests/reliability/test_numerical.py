@@ -14,7 +14,8 @@ from attn.processes import JITTER, PairProcess
 from attn.rollout import rollout, teacher_force
 from attn.runs import find_run, load_run
 from attn.types import Pairs
-from diagnostics.adapters import AttnSubject, OracleSubject
+from diagnostics.adapters import OracleSubject
+from diagnostics.run_subject import AttnSubject
 from diagnostics.runner import run_checks
 from tests.reliability.ledger import Promise
 
