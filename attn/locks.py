@@ -7,8 +7,8 @@ It stands beside the directory and not in it: there may be none yet, and the cop
 
 import logging
 import os
+import platform
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -90,7 +90,7 @@ def _sign(file: FileIO, doing: str) -> None:
     since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     with suppress(OSError):
         file.truncate(0)
-        file.write(f"{doing} by process {os.getpid()} on host {socket.gethostname()} since {since}".encode())
+        file.write(f"{doing} by process {os.getpid()} on host {platform.node()} since {since}".encode())
 
 
 def _holder(file: FileIO) -> str:

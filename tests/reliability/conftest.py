@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.diagnostics.conftest import Here
 from tests.reliability.ledger import Promise, write_promises
 
 PROMISES = pytest.StashKey[list[Promise]]()
@@ -32,6 +33,12 @@ def report_folder(request) -> Path | None:
 def is_smallest(report_folder) -> bool:
     """As few cases as show that the test itself works."""
     return report_folder is None
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Commands ask their subject in the process of the test: of thousands none could be started."""
+    monkeypatch.setattr("diagnostics.isolated.Apart", Here)
 
 
 @pytest.fixture

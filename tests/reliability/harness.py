@@ -10,12 +10,15 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import matplotlib
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from attn.cli import main as attn_main
 from diagnostics.cli import main as diagnose_main
 
+# the home of a command is a folder of the test, where a process that it starts would make this
+os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
 PROGRAMS = {"attn": attn_main, "diagnose": diagnose_main}
 EXIT_CODES = {"attn": {0, 2, 130}, "diagnose": {0, 1, 2, 3, 130}}
 SECONDS = 30.0  # far above what any of these cases takes on a busy machine

@@ -43,8 +43,8 @@ def main(folder: Path, run: Path, steps_per_epoch: int, batch_size: int) -> None
     waited = [0.0]
     prefetched = attn.train._prefetched
 
-    def timed(stream: Stream, start: int, stop: int) -> Iterator[tuple[int, Batch]]:
-        batches = prefetched(stream, start, stop)
+    def timed(stream: Stream, start: int, stop: int, rows: slice) -> Iterator[tuple[int, Batch]]:
+        batches = prefetched(stream, start, stop, rows)
         while True:
             began = time.perf_counter()
             batch = next(batches, None)

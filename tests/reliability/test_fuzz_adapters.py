@@ -8,6 +8,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from attn.types import Prediction
@@ -16,6 +17,8 @@ from tests.reliability.harness import Tally, each, run
 from tests.reliability.hostile import NAMES, NO_FILES, VALUES
 from tests.reliability.ledger import Promise
 from tests.reliability.sound import PROCESS
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 NUM_CASES, NUM_SMALLEST = 1500, 50
 CHECKS = (

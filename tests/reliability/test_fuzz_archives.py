@@ -14,6 +14,8 @@ from tests.reliability.hostile import NAMES, NO_FILES, mutated
 from tests.reliability.ledger import Promise
 from tests.reliability.sound import make_archive, make_run
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 NUM_CASES, NUM_SMALLEST = 1500, 40
 FILES = ("spec.json", "history.json", "config.toml", "weights.safetensors")
 MEMBERS = [

@@ -16,6 +16,8 @@ from tests.reliability.hostile import NUMBERS, VALUES
 from tests.reliability.ledger import Promise
 from tests.reliability.sound import PROCESS, make_run
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 NUM_CASES, NUM_SMALLEST = 2500, 60
 PAIRS = ("--pairs", "pairs.npz", "--number", "2")
 # Sound and small; those of which even the smallest takes long name a run or a subject that there is none of.
@@ -125,7 +127,7 @@ def sound(tmp_path_factory):
 def untrained(monkeypatch):
     """Commands up to where a training would begin."""
     monkeypatch.setattr(train, "train_visibly", lambda *arguments, **options: None)
-    monkeypatch.setattr(study, "_progress", None)
+    monkeypatch.setattr(study, "progress_bar", None)
 
 
 def test_lines(tmp_path, sound, untrained, promise, is_smallest):

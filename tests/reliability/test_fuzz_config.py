@@ -12,6 +12,8 @@ from tests.reliability.harness import Tally, each, run
 from tests.reliability.hostile import NAMES, NO_FILES, clear, mutated
 from tests.reliability.ledger import Promise
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 NUM_CASES, NUM_SMALLEST = 2500, 60
 TABLES = {
     "model": [vars(config) for config in PRESETS.values()],

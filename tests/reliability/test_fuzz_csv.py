@@ -8,6 +8,8 @@ from tests.reliability.harness import Tally, each, run
 from tests.reliability.hostile import NAMES, NO_FILES, NUMBERS, clear, mutated
 from tests.reliability.ledger import Promise
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 NUM_CASES, NUM_SMALLEST = 3000, 60
 CELLS = st.one_of(st.floats(allow_nan=True).map(str), st.sampled_from(NUMBERS), st.sampled_from(NAMES))
 SERIES = st.one_of(st.sampled_from("ab"), st.sampled_from(NAMES))

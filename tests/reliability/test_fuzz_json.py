@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from attn.commands import train as training
 from attn.files import save_pairs
 from attn.types import Pairs
+from diagnostics import examiner
 from diagnostics.adapters import OracleSubject
 from diagnostics.checks import CHECKS
-from diagnostics.commands import compare as comparing
 from diagnostics.failures import Failure
 from diagnostics.regression.baseline import Plan, examine, to_baseline, write_baseline
 from tests.reliability.harness import Tally, each, run
 from tests.reliability.hostile import NAMES, NO_FILES, mutated
 from tests.reliability.ledger import Promise
 from tests.reliability.sound import ODD, PROCESS, exchanged, make_pairs
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 NUM_CASES, NUM_SMALLEST = 600, 25
 SUBJECT = "a_sound_subject:oracle"
@@ -175,7 +177,7 @@ def test_baselines(tmp_path, promise, is_smallest, monkeypatch):
     def stop(baseline, process):
         raise ValueError("a baseline that was read")
 
-    monkeypatch.setattr(comparing, "require_same_process", stop)
+    monkeypatch.setattr(examiner, "require_same_process", stop)
     plan = Plan(seed=0, num_pairs=32, num_context=2)
     examined = examine(OracleSubject(PROCESS), plan, checks=CHECKS[:1])
     write_baseline(tmp_path / "sound.json", to_baseline(examined, plan))

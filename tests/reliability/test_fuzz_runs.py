@@ -14,6 +14,8 @@ from tests.reliability.hostile import NO_FILES, mutated
 from tests.reliability.ledger import Promise
 from tests.reliability.sound import exchanged, make_run
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 NUM_CASES, NUM_SMALLEST = 2000, 50
 FILES = ("spec.json", "history.json", "config.toml", "weights.safetensors")
 CHECK = (

@@ -18,6 +18,8 @@ from tests.reliability.harness import run
 from tests.reliability.ledger import Promise
 from tests.reliability.sound import make_archive, make_run
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 SENTINEL = "executed"
 CHECK = "diagnose check --subject mine --check no_future_leak --num-pairs 2 --no-store"
 OF_A_RUN = [
@@ -206,6 +208,10 @@ def sources() -> list[Path]:
     ]
 
 
+# What goes between a process and one that it has started itself; never what lies on a disk.
+BETWEEN_OUR_PROCESSES = {"cells/process.py", "diagnostics/examiner.py", "diagnostics/isolated.py"}
+
+
 def offences(path: Path) -> list[str]:
     """What a file imports or calls that could execute data, or open a door."""
     name = f"{path.parents[0].name}/{path.name}"
@@ -215,7 +221,11 @@ def offences(path: Path) -> list[str]:
             modules = (
                 [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
             )
-            found += [module for module in modules if module in FORBIDDEN_MODULES]
+            found += [
+                module
+                for module in modules
+                if module in FORBIDDEN_MODULES and (module, name in BETWEEN_OUR_PROCESSES) != ("pickle", True)
+            ]
         if isinstance(node, ast.Call):
             called = node.func
             # re.compile is another than compile
@@ -243,7 +253,10 @@ def offences(path: Path) -> list[str]:
 def test_no_code_could_execute_data_or_open_a_port(promise):
     found = {path: offences(path) for path in sources()}
     broken = [offence for of_file in found.values() for offence in of_file]
-    text = "no file of the packages unpickles, evaluates, reads YAML, calls a shell, or opens a port"
+    text = (
+        "no file of the packages unpickles what may come from elsewhere, evaluates, reads YAML, calls a"
+        " shell, or opens a port"
+    )
     kept = sum(not of_file for of_file in found.values())
     promise(Promise("security", text, kept, len(found), note="; ".join(broken)))
 

@@ -20,6 +20,8 @@ from attn.trainer import TrainConfig, Trainer
 from tests.reliability.harness import run
 from tests.reliability.ledger import Promise
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 HUGE = 10**11
 REQUESTS = [
     f"attn data --kernel rbf_const_2D --number {HUGE} --no-overwrite",
