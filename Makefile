@@ -6,7 +6,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # One thread a factorisation: at these sizes the threads of OpenBLAS cost more than they give.
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: report test notebooks notebooks-short lint selftest bench bench-once mutants pretrained install
+.PHONY: report test test-slow notebooks notebooks-short lint selftest bench bench-once mutants pretrained install
 .PHONY: reference wheel-test reliability reliability-once audit
 
 report: install
@@ -14,6 +14,10 @@ report: install
 
 test: install
 	$(BIN)/python -m pytest tests/ diagnostics/ -n 2 --dist loadfile
+
+# What takes longer than about ten seconds each, but for the wheel, which needs a network.
+test-slow: install
+	$(BIN)/python -m pytest tests/ diagnostics/ -m slow -n 2 --dist loadfile --ignore tests/test_wheel.py
 
 # The long form: some minutes; what it shows is kept in the notebooks, and committed.
 notebooks: install

@@ -300,6 +300,7 @@ def _again(rows):
     return [*rows, [*rows[-1][:2], rows[-1][2] + 4]]
 
 
+@pytest.mark.slow
 def test_times_that_come_twice_are_averaged_and_said(attn, trained, tmp_path):
     table = write_csv(tmp_path / "t.csv", _again)
     code, out, _ = attn("infer", "--run", trained, "--csv", table, *COLUMNS, "--observed", 4, "--out", "o")
@@ -418,6 +419,7 @@ def test_a_run_without_a_process_needs_data(refused, trained, tmp_path):
 # study
 
 
+@pytest.mark.slow
 def test_a_study_writes_its_table_its_figures_and_its_picture(attn, trained, tmp_path):
     table = write_csv(tmp_path / "t.csv", num_rows=120)
     ask = ["study", "--run", trained, "--csv", table, *COLUMNS, "--observed", 4, "--steps", 1]

@@ -74,6 +74,7 @@ def test_another_model_and_another_kernel_replace_those_of_the_file(attn, first,
     assert spec["training"]["seed"] == 5
 
 
+@pytest.mark.slow
 def test_data_of_a_file_stand_in_the_config(attn, tmp_path):
     attn("data", "--kernel", "rbf_const_2D", "--number", 10, "--num-points", 8)
     pairs = "data/rbf_const_2D/pairs.npz"
@@ -108,6 +109,7 @@ def test_a_config_that_cannot_be_followed_is_refused(refused, tmp_path, config, 
     assert [path.name for path in tmp_path.iterdir()] == ["c.toml"]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_trained_on_is_made_again_from_the_same_weights_only(attn, refused, first, tmp_path):
     shutil.copytree(first, tmp_path / "first")
     assert attn("train", "--run", "tuned", "--config", first / "config.toml", "--start-from", "first")[0] == 0

@@ -80,6 +80,7 @@ def test_last_value_is_in_units_of_the_table(found):
     np.testing.assert_allclose(answer.scale[:, -5:], scale)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_held_out_windows_is_learnt(run, found, tmp_path):
     """The targets of the last window change wildly: no forecast from the context alone moves."""
 
@@ -99,6 +100,7 @@ def test_nothing_of_the_held_out_windows_is_learnt(run, found, tmp_path):
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_study_can_be_made_again(run, found, tmp_path):
     again = study(run, table_of(folder=tmp_path), CONFIG)
     for name in CONTENDERS:

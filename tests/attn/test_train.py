@@ -67,6 +67,7 @@ def test_a_run_cut_short_goes_on_as_if_it_had_not_been(whole, tmp_path):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_was_cut_is_passed_over(whole, tmp_path):
     class StopError(Exception):
         pass
@@ -83,6 +84,7 @@ def test_a_checkpoint_that_was_cut_is_passed_over(whole, tmp_path):
     np.testing.assert_allclose(losses(resumed), losses(whole), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_kill_minus_nine_loses_nothing_that_was_finished(tmp_path):
     config = replace(QUICK, num_epochs=400)
     script = textwrap.dedent(f"""
@@ -205,6 +207,7 @@ def test_training_starts_from_the_weights_of_a_run(whole, tmp_path):
     assert any(np.abs(weights(anew)[path] - value).max() > 0.1 for path, value in weights(whole).items())
 
 
+@pytest.mark.slow
 def test_what_a_training_started_from_is_recorded_and_holds_when_it_is_resumed(whole, tmp_path):
     config = replace(QUICK, num_epochs=1)
     begun = train(tmp_path / "on", SMALL, config, PROCESS, start_from=whole.directory)
@@ -217,6 +220,7 @@ def test_what_a_training_started_from_is_recorded_and_holds_when_it_is_resumed(w
         train(tmp_path / "on", SMALL, config, PROCESS, resume=True)
 
 
+@pytest.mark.slow
 def test_a_training_cut_short_before_its_first_checkpoint_starts_from_the_run_again(whole, tmp_path):
     config = replace(QUICK, num_epochs=2)
     wanted = train(tmp_path / "wanted", SMALL, config, PROCESS, start_from=whole.directory)
