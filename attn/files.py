@@ -123,7 +123,7 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
     path = Path(path)
     temporary = None
     try:
-        _remove_abandoned(path)
+        remove_abandoned(path.parent, glob.escape(path.name))
         with _new_temporary(path) as file:
             temporary = Path(file.name)
             yield file
@@ -157,9 +157,12 @@ def _new_temporary(path: Path) -> BinaryIO:
         file.close()  # another process took it for abandoned before it was locked, and removes it
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove what was begun for `path` by processes that are no more; where there are no locks, it stays."""
-    for temporary in path.parent.glob(f".{glob.escape(path.name)}.{'?' * 32}.tmp"):
+def remove_abandoned(folder: Path, name: str) -> None:
+    """Remove what processes that are no more began for files whose name fits the pattern `name`.
+
+    Where there are no locks, it stays.
+    """
+    for temporary in folder.glob(f".{name}.{'?' * 32}.tmp"):
         with suppress(OSError), temporary.open("r+b") as file:
             if try_lock(file.fileno()):
                 temporary.unlink()

@@ -16,6 +16,7 @@ from io import FileIO
 from pathlib import Path
 
 from attn.catalogue import RunError
+from attn.files import new_folder
 from attn.flock import NoLocksError, try_lock
 
 _LOG = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def locked_run(directory: Path, doing: str) -> Iterator[None]:
     path = _lock_beside(whole)
     with ExitStack() as open_files:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            open_files.enter_context(new_folder(path.parent))
             open_files.enter_context(_lock(path, directory, doing))
         except OSError as error:
             raise RunError(f"{path} could not be locked: {error.strerror or error}") from error

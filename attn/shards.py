@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from attn.files import CacheError, load_pairs, save_pairs, write_whole
+from attn.files import CacheError, load_pairs, remove_abandoned, save_pairs, write_whole
 from attn.processes import PairProcess
 from attn.types import Pairs
 
@@ -172,8 +172,9 @@ def _prepare_folder(shards: Shards, old: list[Path]) -> None:
     """Remove the old set, and what a kill left half-written; then say what the folder is to hold."""
     try:
         shards.folder.mkdir(parents=True, exist_ok=True)
-        for path in (*old, *shards.folder.glob(".shard*.tmp")):
+        for path in old:
             path.unlink()
+        remove_abandoned(shards.folder, "shard*")
         _write_manifest(shards)
     except OSError as error:
         raise CacheError(
