@@ -1,8 +1,9 @@
 """Cells done once: a finished one is a line on disk, and what was interrupted goes on where it stopped.
 
-A line counts only for the code that wrote it.
+A line is a checksum and JSON: it counts only if it is as it was written, and for the code that wrote it.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -47,7 +48,7 @@ def finish_cells(
                 continue
             line = {"key": key, "code": code, "result": form.dump_python(outcome, mode="json")}
             # the newline comes first: it ends a line that was cut short
-            file.write(f"\n{json.dumps(line)}")
+            file.write(f"\n{_summed(json.dumps(line))}")
             file.flush()
             done[key] = outcome
             on_result(outcome)
@@ -69,15 +70,20 @@ def _in_words(lost: Mapping[str, Lost]) -> str:
 
 
 def _read(store: Path, form: TypeAdapter[Result], code: str) -> dict[str, Result]:
-    """The results that `code` wrote; a line that was cut short is passed over."""
+    """The results that `code` wrote; a line that was cut short or changed is passed over."""
     if not store.exists():
         return {}
     found = {}
-    for text in store.read_text(encoding="utf-8").splitlines():
-        try:
-            line = json.loads(text)
-        except ValueError:
+    for kept in store.read_text(encoding="utf-8", errors="replace").splitlines():
+        text = kept.partition(" ")[2]
+        if kept != _summed(text):
             continue
+        line = json.loads(text)
         if line["code"] == code:
             found[line["key"]] = form.validate_python(line["result"])
     return found
+
+
+def _summed(text: str) -> str:
+    """A line of the store: 16 hexadecimal digits of the sha256 of its text, and the text."""
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:16]} {text}"

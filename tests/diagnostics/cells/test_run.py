@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -26,7 +27,16 @@ def run(work, store, cells, result_type=float, workers=None, **changes):
 
 
 def line(key, result, code=None):
-    return json.dumps({"key": key, "code": code or fingerprint(), "result": result})
+    text = json.dumps({"key": key, "code": code or fingerprint(), "result": result})
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:16]} {text}"
+
+
+def test_a_line_of_which_a_bit_was_turned_is_done_again(tmp_path):
+    store = tmp_path / "cells.jsonl"
+    whole = line("nine", 3.0).encode()
+    for place in range(len(whole)):
+        store.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        assert run(lambda cell: -1.0, store, {"nine": 9.0}) == [-1.0]
 
 
 def test_only_what_this_code_has_not_stored_is_done(tmp_path):
