@@ -210,7 +210,7 @@ class TestBadTables:
     def test_a_header_of_a_million_columns(self, tmp_path):
         path = tmp_path / "wide.csv"
         path.write_text("time,city,temp" + ",more" * 1_000_000)
-        with pytest.raises(TableError, match=r"may have 1000 columns; .* has 1000003 or more"):
+        with pytest.raises(TableError, match=r"may have 1000 columns; .* has \d+ or more"):
             read_points(path, "time", "city", "temp")
 
     def test_a_pipe_is_not_waited_for(self, tmp_path):
