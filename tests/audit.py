@@ -24,6 +24,10 @@ def main() -> int:
     for name, version, vulnerability in known:
         print(f"{name} {version}: {vulnerability['id']}, mended in {vulnerability['fix_versions'] or 'none'}")  # noqa: T201
     unasked = sum("skip_reason" in package for package in packages)
+    if unasked == len(packages):  # pip-audit calls that a success
+        reason = packages[0]["skip_reason"] if packages else "nothing is installed"
+        print(f"audit: the database of vulnerabilities could not be asked: {reason}", file=sys.stderr)  # noqa: T201
+        return 2
     print(f"{len(packages) - unasked} packages asked about, {len(known)} vulnerabilities known")  # noqa: T201
     return 1 if known else 0
 
