@@ -126,7 +126,16 @@ def why(asked, method, *arguments, seconds=60.0):
 
 
 def is_gone(process):
-    return not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    """Soon: a process that was killed takes a moment to end."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            if psutil.Process(process).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def test_one_process_answers_all_questions_and_is_not_this_one(asked):
