@@ -100,4 +100,5 @@ class Battery:
 def repro(check: Check, spec: str, seed: int, options: Sequence[str]) -> str:
     """The command line that asks a check again."""
     words = ["diagnose", "check", "--subject", spec, "--check", check.name, "--seed", str(seed)]
-    return shlex.join([*words, *options])
+    # a report, which any file can hold, repeats it
+    return shlex.join([*words, *options]).encode("utf-8", "replace").decode()

@@ -7,6 +7,7 @@ import pytest
 from attn.processes import PairProcess
 from diagnostics.adapters import OracleSubject
 from diagnostics.ask import SubjectError
+from diagnostics.battery import repro
 from diagnostics.check import Finding, check
 from diagnostics.checks import CHECKS, find_check
 from diagnostics.result import Report
@@ -181,3 +182,7 @@ def test_a_subject_that_writes_into_its_input_spoils_no_other_check():
 def test_a_time_limit_must_be_positive(limit):
     with pytest.raises(ValueError, match="time_limit must be above 0 s; got"):
         run_checks(OracleSubject(PROCESS), time_limit=limit)
+
+
+def test_a_reproduction_can_be_written_to_any_file():
+    assert "--subject '?'" in repro(CHECKS[0], "\ud800", 0, ())
