@@ -115,7 +115,7 @@ def test_training_does_not_wait_for_data(
     if is_smallest:
         config, num_context, batch_size, num_points, num_steps = NARROW, 2, 2, 5, 2
     training = Training.of(config, regime, num_context, batch_size, num_points)
-    batches = _prefetched(training.stream, 0, num_steps + 1)
+    batches = _prefetched(training.stream, 0, num_steps + 1, slice(None))
     float(training.trainer.step(to_points(next(batches)[1])))  # compiles; nothing could have come before it
     waited = []
 
