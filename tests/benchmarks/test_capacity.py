@@ -57,10 +57,9 @@ def test_what_a_step_costs_alone_and_shared(side_by_side, record, is_smallest):
 
 def test_what_a_checkpoint_costs(side_by_side, record, is_smallest, tmp_path):
     trainer = Trainer(build_model(parts(is_smallest)[0], 0), CONFIG)
-    seconds = side_by_side(
-        1 if is_smallest else 5, save=lambda: trainer.save(tmp_path / "checkpoints", 1, [])
-    )
-    size = (tmp_path / "checkpoints/step-000000001.safetensors").stat().st_size
+    folder = tmp_path / "checkpoints"
+    seconds = side_by_side(1 if is_smallest else 5, save=lambda: trainer.save(folder, 1, []))
+    size = (folder / "step-000000001.safetensors").stat().st_size
     record(
         Ratio("bytes of a checkpoint", size, None, "lower", "B", "three are kept"),
         Ratio("milliseconds to write it", 1e3 * seconds["save"], None, "lower", "ms"),
