@@ -106,7 +106,10 @@ class ConfigFile:
         if name is None and self.tables["model"]:
             return self.tables["model"]
         if name is None and begun is not None:
-            return dict(read_summary(begun).spec["model"])
+            fields = read_summary(begun).spec.get("model")
+            if not isinstance(fields, dict):
+                raise CommandError(f"the spec of a run must describe its model; that of {begun} does not")
+            return fields
         return asdict(PRESETS[name or DEFAULT_MODEL])
 
     def origin(self, request: Request) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from attn.checksums import record_sums
+from attn.commands.config_file import ConfigFile
 from attn.models import PairTransformerConfig, build_model
 from attn.processes import named_process
 from attn.runs import load_run, weights_of
@@ -136,3 +137,11 @@ def test_the_config_of_a_run_is_followed_as_it_was_written_and_its_copy_may_be_c
     assert message.startswith("runs/mine/config.toml is damaged or was changed: ")
     shutil.copy(run / "config.toml", "copy.toml")
     assert "num_epochs must be at least 1" in refused("train", "--run", "r", "--config", "copy.toml")
+
+
+@pytest.mark.parametrize("spec", [{}, {"model": None}, {"model": 3}, {"model": "historic"}, {"model": []}])
+def test_a_run_to_start_from_without_a_model_is_refused(tmp_path, spec):
+    (tmp_path / "spec.json").write_text(json.dumps({"schema_version": 1, **spec}))
+    file = ConfigFile.read(None, frozenset())
+    with pytest.raises(ValueError, match="the spec of a run must describe its model; that of .* does not"):
+        file.model_fields(None, tmp_path)
