@@ -143,5 +143,5 @@ def test_the_config_of_a_run_is_followed_as_it_was_written_and_its_copy_may_be_c
 def test_a_run_to_start_from_without_a_model_is_refused(tmp_path, spec):
     (tmp_path / "spec.json").write_text(json.dumps({"schema_version": 1, **spec}))
     file = ConfigFile.read(None, frozenset())
-    with pytest.raises(ValueError, match="the spec of a run must describe its model; that of .* does not"):
+    with pytest.raises(ValueError, match=r"the spec of a run must describe its model; that of .* does not"):
         file.model_fields(None, tmp_path)
