@@ -12,8 +12,9 @@ export OPENBLAS_NUM_THREADS ?= 1
 report: install
 	$(BIN)/diagnose report --subject historic --against corrected --out reports/historic-vs-corrected
 
+# A compiled step is run a few times in a test: what LLVM would make of it costs more than it gives.
 test: install
-	$(BIN)/python -m pytest tests/ diagnostics/ -n 2 --dist loadfile
+	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest tests/ diagnostics/ -n 2 --dist loadfile
 
 # What takes longer than about ten seconds each, but for the wheel, which needs a network.
 test-slow: install

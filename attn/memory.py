@@ -66,22 +66,12 @@ def require_memory(num_bytes: float, request: str, advice: str = "") -> None:
 def available_memory() -> int | None:
     """Bytes that can still be taken, swap included; None where the system does not say."""
     system = _of_system()
-    group = _of_group()
-    known = [limit for limit in (system, group) if limit is not None]
+    container = left_by_container()
+    known = [limit for limit in (system, container) if limit is not None]
     return min(known, default=None)
 
 
-def _of_system() -> int | None:
-    """What Linux thinks can be taken without swapping, and the free swap."""
-    try:
-        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
-        entries = dict(line.split(":", 1) for line in lines)
-        return sum(int(entries[name].split()[0]) * 1024 for name in ("MemAvailable", "SwapFree"))
-    except (OSError, KeyError, ValueError):
-        return None
-
-
-def _of_group() -> int | None:
+def left_by_container() -> int | None:
     """What the limit of a control group leaves, as it is set for a container; None without a limit."""
     for limit, used, stat, cache in _GROUP_FILES:
         try:
@@ -94,6 +84,16 @@ def _of_group() -> int | None:
         except (OSError, KeyError, ValueError):
             continue
     return None
+
+
+def _of_system() -> int | None:
+    """What Linux thinks can be taken without swapping, and the free swap."""
+    try:
+        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
+        entries = dict(line.split(":", 1) for line in lines)
+        return sum(int(entries[name].split()[0]) * 1024 for name in ("MemAvailable", "SwapFree"))
+    except (OSError, KeyError, ValueError):
+        return None
 
 
 def _shown(num_bytes: float) -> str:

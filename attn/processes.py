@@ -83,18 +83,27 @@ class PairProcess:
 
     def sample_watched(self, num_pairs: int, rng: np.random.Generator, on_pair: Callable[[], None]) -> Pairs:
         """The same as `sample`; `on_pair` is called after each pair, for progress bars."""
+        return self._sample(num_pairs, rng, slice(None), on_pair)
+
+    def sample_rows(self, num_pairs: int, rng: np.random.Generator, rows: slice) -> Pairs:
+        """Those rows of `sample`, the same bits; of the others only the random numbers are drawn."""
+        return self._sample(num_pairs, rng, rows, lambda: None)
+
+    def _sample(
+        self, num_pairs: int, rng: np.random.Generator, rows: slice, on_pair: Callable[[], None]
+    ) -> Pairs:
         if num_pairs < 1:
             raise ValueError(f"num_pairs must be at least 1; got {num_pairs}")
         length = self.num_series * self.num_points
-        x = rng.uniform(self.x_low, self.x_high, (num_pairs, length))
+        x = rng.uniform(self.x_low, self.x_high, (num_pairs, length))[rows]
+        y = rng.standard_normal((num_pairs, length))[rows]
         series = np.repeat(np.arange(self.num_series), self.num_points)
-        series = np.tile(series, (num_pairs, 1))
-        y = rng.standard_normal((num_pairs, length))
+        series = np.tile(series, (len(x), 1))
         for row, factor in enumerate(self._without_offsets()._factors(x, series)):
             y[row] = dtrmv(factor, y[row], lower=True)
             on_pair()
         if self._scale_of_offsets > 0:
-            y += np.take_along_axis(self._offsets(num_pairs, rng), series, axis=1)
+            y += np.take_along_axis(self._offsets(num_pairs, rng)[rows], series, axis=1)
         return Pairs(x, series, y, np.ones(x.shape, bool))
 
     @property

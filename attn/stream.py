@@ -36,8 +36,8 @@ class Stream:
     def batches(self, start: int, stop: int, rows: slice = slice(None)) -> Iterator[Batch]:
         """The batches of these steps, in order: shards are opened once, and read ahead.
 
-        rows   which rows of every batch are wanted: those of one worker, which need not read the shards of
-               others (see `attn.shard_reader`); all by default
+        rows   which rows of every batch are wanted: those of one worker, which need neither draw those of
+               others nor read their shards (see `attn.shard_reader`); all by default
         """
         if self.overfit:
             first = replace(self, overfit=False).batch(0)
@@ -46,7 +46,7 @@ class Stream:
         read = self._read(self.source, start, rows) if isinstance(self.source, Shards) else None
         for step in range(start, stop):
             rng = np.random.default_rng([self.seed, _TRAINING, step])
-            pairs = self._draw(rng) if read is None else next(read)
+            pairs = self._draw(rng, rows) if read is None else next(read)
             yield arrange(pairs, self.regime, self.num_context, rng).rows(rows)
 
     def test(self, num_pairs: int) -> Batch:
@@ -60,20 +60,26 @@ class Stream:
             pairs = self.source.rows(slice(first, first + num_pairs))
         return arrange(pairs, self.regime, self.num_context, np.random.default_rng([self.seed, _TEST_ORDER]))
 
-    def _draw(self, rng: np.random.Generator) -> Pairs:
+    def _draw(self, rng: np.random.Generator, rows: slice) -> Pairs:
         """The pairs of one batch, from a process or from pairs that are in memory."""
         if isinstance(self.source, PairProcess):
-            return self.source.sample(self.batch_size, rng)
+            if rows == slice(None):
+                return self.source.sample(self.batch_size, rng)
+            return self._among_stand_ins(self.source.sample_rows(self.batch_size, rng, rows), rows)
         assert isinstance(self.source, Pairs)
         training = num_training(self.source.num_pairs)
         return self.source.rows(rng.choice(training, self.batch_size, replace=training < self.batch_size))
 
     def _read(self, shards: Shards, start: int, rows: slice) -> Iterator[Pairs]:
-        """The pairs of one batch after the other, where all but the wanted rows hold stand-ins.
+        """The pairs of one batch after the other."""
+        for pairs in training_pairs(shards, start, self.batch_size, self.seed, rows):
+            yield self._among_stand_ins(pairs, rows)
 
-        An arrangement draws the same for them: all pairs of shards have as many points of each series.
+    def _among_stand_ins(self, wanted: Pairs, rows: slice) -> Pairs:
+        """A whole batch with the wanted rows in their places; all others hold copies of these.
+
+        An arrangement draws the same for copies: all pairs of a process, or of shards, have as many points of
+        each series.
         """
         first, end, _ = rows.indices(self.batch_size)
-        stand_ins = np.clip(np.arange(self.batch_size) - first, 0, end - first - 1)
-        for pairs in training_pairs(shards, start, self.batch_size, self.seed, rows):
-            yield pairs.rows(stand_ins)
+        return wanted.rows(np.clip(np.arange(self.batch_size) - first, 0, end - first - 1))

@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from attn.plots import BAND, BLACK, GOLDEN, GREEN, GREY, ORANGE, PURPLE, RED, finish, new_figure, plain
+from attn.plots import BAND, BLACK, GREEN, GREY, ORANGE, PURPLE, RED, finish, new_figure, plain
 from attn.study import CONTENDERS, FINE_TUNED, FITTED, LAST, SCRATCH, SHIFTED, ZERO_SHOT, Interval, Study
 
 _STYLES = {
     FINE_TUNED: (GREEN, "-"),
     ZERO_SHOT: (ORANGE, "--"),
-    SCRATCH: (GOLDEN, "-."),
+    SCRATCH: (PURPLE, "-."),
     FITTED: (PURPLE, "-"),
     SHIFTED: (ORANGE, "--"),
     LAST: (GREY, ":"),
@@ -140,7 +140,7 @@ def _plot_window(axes: Axes, study: Study, row: int, names: Sequence[str]) -> Ax
         if name == names[0]:
             low, high = mean - BAND * scale, mean + BAND * scale
             axes.fill_between(x[asked], low, high, color=colour, alpha=0.13, linewidth=0, label="95 % band")
-    return finish(axes, study.held_out.x_name, study.held_out.y_name)
+    return finish(axes, study.held_out.x_name, study.held_out.y_name, is_legend_beside=True)
 
 
 def _order(study: Study) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from typing import Any, Self, TypeVar
 import psutil
 from pydantic import BaseModel
 
+from attn.memory import left_by_container
 from diagnostics.relay import Relay
 from diagnostics.serve import REFUSAL, Make, serve
 
@@ -125,8 +126,12 @@ class Apart:
 
 
 def free_memory() -> int:
-    """Bytes that may be used: SHARE_OF_MEMORY of what is free."""
-    return int(SHARE_OF_MEMORY * psutil.virtual_memory().available)
+    """Bytes that may be used: SHARE_OF_MEMORY of what is free on the machine and in its container.
+
+    Without swap: a subject that lives there gives no answer in time.
+    """
+    limits = (psutil.virtual_memory().available, left_by_container())
+    return int(SHARE_OF_MEMORY * min(limit for limit in limits if limit is not None))
 
 
 class _LostError(Exception):

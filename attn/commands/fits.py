@@ -16,16 +16,19 @@ if TYPE_CHECKING:
 def require_drawing(process: "PairProcess", number: int) -> None:
     """Raise MemoryLimitError where so many pairs cannot be drawn."""
     num_bytes = memory.of_pairs(number, _length(process))
-    memory.require_memory(num_bytes, "drawing these pairs", "fewer --number")
+    memory.require_memory(num_bytes, "drawing these pairs", "fewer --number, or --shards")
 
 
-def require_training(source: "TrainingData", config: "TrainConfig", model: "ModelConfig") -> None:
-    """Raise MemoryLimitError where a training cannot fit."""
+def require_training(
+    source: "TrainingData", config: "TrainConfig", model: "ModelConfig", num_workers: int = 1
+) -> None:
+    """Raise MemoryLimitError where a training cannot fit, each worker with its rows of a batch."""
     from attn.models import num_weights
 
     length = _length(source)
     num_maps = getattr(model, "num_layers", 1) * model.num_heads
-    num_bytes = memory.of_training(num_weights(model), num_maps, config.batch_size, length)
+    num_rows = -(-config.batch_size // num_workers)
+    num_bytes = memory.of_training(num_weights(model), num_maps, num_rows, length)
     num_bytes += memory.of_pairs(config.num_test_pairs, length)
     memory.require_memory(num_bytes, "this training", "smaller --batch-size, --num-points or --width")
 

@@ -220,7 +220,12 @@ def train(
         drops_zero_targets=drops_zero_targets,
     )
     source = _source(
-        request, file.process(), training, chosen, is_silent=quiet or json or not workers.is_chief
+        request,
+        file.process(),
+        training,
+        chosen,
+        num_workers=workers.cluster.num_workers,
+        is_silent=quiet or json or not workers.is_chief,
     )
     train_visibly(
         directory,
@@ -270,6 +275,7 @@ def _source(
     config: "TrainConfig",
     model: "ModelConfig",
     *,
+    num_workers: int,
     is_silent: bool,
 ) -> "TrainingData":
     """What to train on; one batch is drawn here, so that impossible sizes fail before there is a run."""
@@ -287,7 +293,7 @@ def _source(
         read = data.read_source(request, config.num_context)
         source, account = read.pairs, read.account()
     assert source is not None
-    require_training(source, config, model)
+    require_training(source, config, model, num_workers)
     Stream(source, config.regime, config.num_context, config.batch_size, config.seed).batch(0)
     if account and not is_silent:
         typer.echo(account)

@@ -67,7 +67,8 @@ def test_the_pair_is_continued_by_the_model_of_that_step():
     written = snapshot.inference(MODEL).rollout
     observed = 5 + 2
     np.testing.assert_array_equal(x, snapshot.batch.x[0, observed:])
-    np.testing.assert_allclose(mean, written.mean[:, 0, observed:].mean(axis=0))
+    expected = written.mean[:, 0, observed:].mean(axis=0)
+    np.testing.assert_allclose(mean, expected, rtol=0, atol=1e-6)  # threads sum in another order
 
 
 def test_where_no_pair_can_be_continued_the_losses_are_shown_alone():

@@ -1,7 +1,11 @@
 import pytest
 
 from attn import memory
+from attn.commands.fits import require_training
 from attn.memory import MemoryLimitError, available_memory, require_memory
+from attn.models import PairSmootherConfig
+from attn.processes import PairProcess
+from attn.train import TrainConfig
 
 GIB = 1 << 30
 
@@ -77,3 +81,12 @@ def test_a_request_is_refused_with_the_estimate_and_with_what_would_need_less(ma
 
 def test_this_machine_says_what_it_has():
     assert available_memory() is None or available_memory() > 1 << 20
+
+
+def test_a_worker_needs_memory_for_its_own_rows(machine):
+    machine()
+    source, model = PairProcess(num_points=100), PairSmootherConfig()
+    batch = TrainConfig(batch_size=3200)
+    require_training(source, batch, model, num_workers=100)
+    with pytest.raises(MemoryLimitError, match="this training needs about"):
+        require_training(source, batch, model)

@@ -302,6 +302,15 @@ class TestSample:
         assert not np.isclose(first.x, other.x).any()
         assert not np.isclose(first.y, other.y).any()
 
+    @pytest.mark.parametrize("changes", [*({"shift": shift} for shift in SHIFTS), {"label": "rank"}])
+    def test_rows_of_a_draw(self, changes):
+        process = PairProcess(num_points=6, **changes)
+        whole = process.sample(5, np.random.default_rng(3))
+        for rows in (slice(0, 2), slice(2, 5)):
+            some = process.sample_rows(5, np.random.default_rng(3), rows)
+            for name in ("x", "series", "y", "valid"):
+                np.testing.assert_array_equal(getattr(some, name), getattr(whole, name)[rows])
+
     def test_draws_are_the_cholesky_factor_times_the_normal_numbers(self):
         process, rng = make(shift="rbf", num_points=30), np.random.default_rng(0)
         pairs = process.sample(7, np.random.default_rng(0))

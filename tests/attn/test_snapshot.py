@@ -96,3 +96,4 @@ def test_a_model_gone_wild_is_drawn_all_the_same():
     shown = snapshot(shuffled(PROCESS.sample(1, np.random.default_rng(0)), 9), process=PROCESS)
     for figure in shown.figures(wild, "wild").values():
         figure.canvas.draw()
+        assert np.isfinite(figure.axes[0].axis()).all()

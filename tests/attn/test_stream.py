@@ -83,8 +83,10 @@ def test_the_last_shards_are_held_out(shards):
 
 
 @pytest.mark.parametrize("regime", ["mixed", "shuffle", "half_half", "full_infer", "forecast"])
-def test_workers_arrange_their_rows_of_shards_as_one_alone_would(shards, regime):
-    data = stream(shards, regime=regime, batch_size=7)
+@pytest.mark.parametrize("kind", ["drawn", "read"])
+def test_workers_arrange_their_rows_as_one_alone_would(shards, kind, regime):
+    source = {"drawn": PairProcess(num_points=6, label="rank"), "read": shards}[kind]
+    data = stream(source, regime=regime, batch_size=7)
     whole = next(data.batches(3, 4))
     for rows in (slice(0, 3), slice(3, 7)):
         own, expected = next(data.batches(3, 4, rows)), whole.rows(rows)

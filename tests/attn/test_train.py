@@ -23,7 +23,7 @@ from attn.shards import Shards, write_shards
 from attn.train import TrainConfig, train
 
 PROCESS = PairProcess(num_points=5)
-SMALL = PairTransformerConfig(width=8, num_layers=2, num_heads=2, hidden_dim=8)
+SMALL = PairTransformerConfig(width=8, num_layers=1, num_heads=2, hidden_dim=8)
 QUICK = TrainConfig(
     num_context=2, num_epochs=5, steps_per_epoch=3, batch_size=4, warmup_steps=2, num_test_pairs=8
 )

@@ -1,5 +1,7 @@
 """What a training of many workers is planned from: the costs of a pair, a step and a checkpoint."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from attn.models import PairSmootherConfig, build_model
@@ -30,6 +32,24 @@ def test_what_a_pair_costs(side_by_side, record, is_smallest):
     record(
         Ratio("bytes of a pair in memory", size, None, "lower", "B", f"{batch.num_points} points"),
         Ratio("milliseconds to draw and arrange a pair", 1e3 * seconds, None, "lower", "ms"),
+    )
+
+
+def test_what_one_of_many_workers_draws(side_by_side, record, is_smallest):
+    """Its own rows; of those of the others the random numbers and the order."""
+    _, stream = parts(is_smallest)
+    own = slice(0, stream.batch_size)
+    shared = replace(stream, batch_size=stream.batch_size * (2 if is_smallest else 100))
+    seconds = side_by_side(1 if is_smallest else 10, draw=lambda: next(shared.batches(1, 2, own)))["draw"]
+    record(
+        Ratio(
+            "milliseconds to draw and arrange the rows of one worker",
+            1e3 * seconds,
+            None,
+            "lower",
+            "ms",
+            f"{stream.batch_size} of {shared.batch_size} pairs",
+        )
     )
 
 

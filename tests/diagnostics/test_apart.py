@@ -303,3 +303,8 @@ def test_where_the_asker_is_killed_the_process_ends_too(tmp_path):
 def test_the_limit_of_memory_is_a_share_of_what_is_free():
     free = psutil.virtual_memory().available
     assert free_memory() == pytest.approx(0.8 * free, rel=0.2)
+
+
+def test_the_limit_of_memory_counts_that_of_a_container(monkeypatch):
+    monkeypatch.setattr(apart, "left_by_container", lambda: 1000)
+    assert free_memory() == 800
