@@ -50,7 +50,17 @@ def test_a_public_module_offers_the_function_that_it_is_named_after(package):
     assert all(callable(getattr(getattr(module, name), name)) for name in named)
 
 
-@pytest.mark.parametrize("first", ["import attn.rollout", "from attn import teacher_force", "pass"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param("import attn.rollout", marks=SLOW),
+        pytest.param("from attn import teacher_force", marks=SLOW),
+        "pass",
+    ],
+)
 def test_a_module_and_its_function_are_not_confused_whatever_was_imported_before(first):
     asked = run(
         f"{first}\nimport attn\nfrom attn import rollout\nprint(type(rollout), attn.rollout is rollout)"

@@ -578,6 +578,10 @@ def test_train_as_json_or_not_at_all(attn, tmp_path):
     history = json.loads((tmp_path / "runs/r1/history.json").read_text())
     assert json.loads(out) == {"run": "runs/r1", "num_steps": 2, "figures": history[-1]}
     assert "epoch 1: " in err
+
+
+@pytest.mark.slow
+def test_a_quiet_training_says_nothing(attn):
     assert attn("train", "--run", "r2", "--model", "historic", "--quiet", *TINY) == (0, "", "")
 
 

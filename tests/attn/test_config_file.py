@@ -67,6 +67,7 @@ def test_what_stands_on_the_command_line_overrules_the_file(attn, first, tmp_pat
     assert after["process"] == {**before["process"], "num_points": 9}
 
 
+@pytest.mark.slow
 def test_another_model_and_another_kernel_replace_those_of_the_file(attn, first, tmp_path):
     options = ["--model", "historic", "--width", 4, "--kernel", "rbf_const_2D", "--num-points", 8]
     assert attn("train", "--run", "old", "--config", first / "config.toml", *options)[0] == 0

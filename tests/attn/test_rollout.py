@@ -54,7 +54,7 @@ def test_a_rollout_is_the_parallel_pass_over_its_own_samples(model, regime, feed
             np.testing.assert_allclose(got[batch.is_target], want[batch.is_target], atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("kind", ["historic", "pair_transformer"])
+@pytest.mark.parametrize("kind", ["historic", pytest.param("pair_transformer", marks=pytest.mark.slow)])
 def test_the_loop_compiled_for_its_shape_writes_the_same(kind):
     model, batch = build_model(CONFIGS[kind], 5), ragged_batch("mixed")
     for feed in ("sample", "mean"):

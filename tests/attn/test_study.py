@@ -46,6 +46,7 @@ def found(run, tmp_path_factory):
     return answer
 
 
+@pytest.mark.slow
 def test_the_last_fifth_is_scored_by_every_contender(found):
     assert found.num_trained_on == 12
     assert found.held_out.window_labels == ("96", "104", "112")
@@ -54,6 +55,7 @@ def test_the_last_fifth_is_scored_by_every_contender(found):
     assert set(found.batch.series[found.batch.is_target]) == {1}
 
 
+@pytest.mark.slow
 def test_figures_by_hand(found):
     """RMSE in free running and NLL under teacher forcing, in units of the table."""
     where, y = found.batch.is_target, found.batch.y
@@ -69,6 +71,7 @@ def test_figures_by_hand(found):
             assert standing.rmse_more.value == pytest.approx(more)
 
 
+@pytest.mark.slow
 def test_last_value_is_in_units_of_the_table(found):
     """The third point of b in the first held-out window, and how far off it was in those before."""
     x = np.arange(8.0 * NUM_WINDOWS)
@@ -111,6 +114,7 @@ def test_a_study_can_be_made_again(run, found, tmp_path):
 WORDS = Words("Title", "About.", "Caveat.", "15 windows", "attn study --csv t.csv")
 
 
+@pytest.mark.slow
 def test_markdown_says_what_was_measured_and_escapes_what_came_from_outside(found):
     text = study_markdown(found, WORDS)
     assert "all of a\\| is given, and the first 3 points of b" in text
@@ -124,6 +128,7 @@ def test_markdown_says_what_was_measured_and_escapes_what_came_from_outside(foun
     assert f"length-scale {length:.3g}" in text
 
 
+@pytest.mark.slow
 def test_verdicts_need_an_interval_without_0(found):
     interval = found.standings[FITTED].rmse_more
     cases = {(1, 0.5, 2): "lower", (-1, -2, -0.5): "higher", (1, -1, 2): "not told apart"}
@@ -134,6 +139,7 @@ def test_verdicts_need_an_interval_without_0(found):
         assert f"- fine-tuned against {FITTED}: RMSE {verdict}, NLL" in text
 
 
+@pytest.mark.slow
 def test_json_holds_every_figure(found):
     content = json.loads(study_json(found, WORDS))
     assert content["standings"][FITTED]["nll"]["value"] == found.standings[FITTED].nll.value
@@ -142,6 +148,7 @@ def test_json_holds_every_figure(found):
     assert np.mean(errors) == pytest.approx(found.standings[LAST].rmse.value ** 2, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_picture_shows_the_window_of_the_median_error(found):
     figure = study_figure(found)
     row = int(np.argsort(found.squared_errors(FINE_TUNED))[1])

@@ -47,7 +47,7 @@ def test_another_size_is_another_trace():
     assert trainer.step.experimental_get_tracing_count() == 2
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", [pytest.param("adamw", marks=pytest.mark.slow), "muon"])
 def test_a_step_without_a_finite_gradient_changes_nothing(optimizer):
     """Weights, moments and the count of steps; the step after it is what it would have been."""
     config = TrainConfig(optimizer=optimizer, warmup_steps=3)

@@ -190,6 +190,7 @@ def test_a_hang_in_c_is_ended(asked, monkeypatch, capfd):
     assert "in hangs" in capfd.readouterr().err  # where the interpreter stood
 
 
+@pytest.mark.slow
 def test_what_fills_memory_is_ended_long_before_the_machine_is_full():
     with Apart(Asked, memory=psutil.Process().memory_info().rss + 2**29) as asked:
         process = ask(asked, "process").number

@@ -261,6 +261,7 @@ def test_a_quiet_check_says_nothing_but_its_exit_code(subjects, capsys):
     assert tuple(capsys.readouterr()) == ("", "")
 
 
+@pytest.mark.slow
 def test_a_report_is_said_as_json_or_not_at_all(subjects, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("diagnostics.investigate.investigate", lambda *specs, **options: [sample()])
     ask = ["report", "--subject", f"{subjects}:oracle", "--out", str(tmp_path / "out")]
