@@ -1,8 +1,10 @@
 """The peak memory of a command and of every process that it starts."""
 
 import subprocess
-from pathlib import Path
+from contextlib import suppress
 from time import sleep
+
+import psutil
 
 # How often the processes are looked at; shorter peaks are not seen.
 INTERVAL = 0.05
@@ -24,11 +26,11 @@ def peak_memory(command: list[str]) -> float:
 
 
 def _held(pid: int) -> int:
-    """Bytes of a process and of its children, theirs included; 0 once it has ended."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    own = [int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")]
-    return sum(own) + sum(_held(int(child)) for child in children)
+    """Bytes of a process and of all that it started, whichever thread did; 0 once it has ended."""
+    total = 0
+    with suppress(psutil.NoSuchProcess):
+        first = psutil.Process(pid)
+        for process in (first, *first.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                total += process.memory_full_info().pss
+    return total

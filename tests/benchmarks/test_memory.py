@@ -46,3 +46,11 @@ def test_diagnose(name, arguments, target, benchmark, record, is_smallest, tmp_p
     command = [*DIAGNOSE, "list"] if is_smallest else [*DIAGNOSE, *arguments, *folder]
     peak = benchmark.pedantic(peak_memory, args=(command,), rounds=1)
     record(Ratio(f"peak memory of {name}", peak, target, "lower", "GiB", HOW))
+
+
+def test_what_a_thread_started_is_counted():
+    """A report asks its subjects in processes that its threads start."""
+    inner = "held = bytearray(200 * 2**20); import time; time.sleep(1)"
+    started = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+    code = f"from threading import Thread; Thread(target=exec, args=({started!r},)).start()"
+    assert peak_memory([sys.executable, "-c", code]) > 200 / 1024
