@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from attn.cli import main as attn_main
 from diagnostics.cli import main as diagnose_main
 
-# the home of a command is a folder of the test, where a process that it starts would make this
+# The home of a command is a folder of the test, where it would make what these two make where they are first used.
 os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
+os.environ.setdefault("KERAS_HOME", str(Path.home() / ".keras"))
 PROGRAMS = {"attn": attn_main, "diagnose": diagnose_main}
 EXIT_CODES = {"attn": {0, 2, 130}, "diagnose": {0, 1, 2, 3, 130}}
 SECONDS = 30.0  # far above what any of these cases takes on a busy machine
