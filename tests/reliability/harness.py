@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from attn.cli import main as attn_main
 from diagnostics.cli import main as diagnose_main
 
-# The home of a command is a folder of the test, where it would make what these two make where they are first used.
+# The home of a command is a folder of the test, where it would make the folders of these two.
 os.environ.setdefault("MPLCONFIGDIR", matplotlib.get_cachedir())
 os.environ.setdefault("KERAS_HOME", str(Path.home() / ".keras"))
 PROGRAMS = {"attn": attn_main, "diagnose": diagnose_main}
