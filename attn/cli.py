@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 
 from attn.commands.data import data
 from attn.commands.infer import infer
-from attn.commands.output import one_sentence
+from attn.commands.output import complain
 from attn.commands.project import project
 from attn.commands.runs import app as runs
 from attn.commands.study import study
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OverflowError) as error:
         _refuse(str(error))
     except (typer.Abort, KeyboardInterrupt):
-        sys.stderr.write("attn: interrupted\n")
+        complain("attn", "interrupted")
         sys.exit(INTERRUPTED)
     else:
         sys.exit(code if isinstance(code, int) else 0)
@@ -65,5 +65,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _refuse(message: str) -> None:
     """One line on stderr, exit code 2."""
-    sys.stderr.write(f"attn: {one_sentence(message)}\n")
+    complain("attn", message)
     sys.exit(2)

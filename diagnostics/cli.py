@@ -5,13 +5,12 @@ A user's mistake is one sentence on stderr and exit code 2.  What is heavy to im
 command that needs it, so that `diagnose --help` answers at once.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 
 import typer
 from typer.exceptions import TyperException
 
-from attn.commands.output import one_sentence
+from attn.commands.output import complain
 from attn.quiet import silence_tensorflow
 from diagnostics.commands.ablate import ablate
 from diagnostics.commands.baseline import baseline
@@ -75,5 +74,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse(sentence: str, code: int = 2) -> int:
-    print(f"diagnose: {one_sentence(sentence)}", file=sys.stderr)
+    complain("diagnose", sentence)
     return code

@@ -1,6 +1,7 @@
 """What the commands have in common: asking, writing files whole, and showing numbers."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,6 +78,16 @@ def one_sentence(text: str) -> str:
     """What is said of a mistake: one line that cannot steer a terminal, its middle left out if long."""
     line = printable(" ".join(text.split()))
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 4 :]}"
+
+
+def complain(program: str, sentence: str) -> None:
+    """One line on stderr.  What a full disk refuses is given up, so that only the exit code says it."""
+    for stream, text in ((sys.stderr, f"{program}: {one_sentence(sentence)}\n"), (sys.stdout, "")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:  # what is still buffered must not raise again at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def tell(line: str) -> None:

@@ -604,3 +604,19 @@ def test_infer_as_json_or_not_at_all(attn, trained, tmp_path):
     assert (code, err) == (0, "")
     assert json.loads(out) == json.loads((tmp_path / "o/metrics.json").read_text())
     assert attn(*ask, "--quiet") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["attn", "runs"], ["attn", "infer"], ["diagnostics", "list"], ["diagnostics", "no"]]
+)
+@pytest.mark.parametrize("is_stderr_full", [False, True])
+def test_where_nothing_can_be_printed_the_exit_code_says_so(arguments, is_stderr_full):
+    with open("/dev/full", "wb") as full:
+        said = subprocess.run(
+            [sys.executable, "-m", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=full if is_stderr_full else subprocess.PIPE,
+        )
+    assert said.returncode == 2
+    assert is_stderr_full or said.stderr.count(b"\n") == 1

@@ -72,7 +72,13 @@ def markdown(promises: list[Promise]) -> str:
         f"{num_kept} of {len(promises)} promises kept (`make reliability`).",
     ]
     for section, of_section in groupby(promises, key=lambda promise: promise.section):
-        lines += ["", f"## {section}", "", "| promise | kept | what else was seen |", "|---|---|---|"]
+        lines += [
+            "",
+            f"## {section[:1].upper()}{section[1:]}",
+            "",
+            "| promise | kept | what else was seen |",
+            "|---|---|---|",
+        ]
         lines += [f"| {p.text} | {_count(p)} | {p.note} |" for p in of_section]
     return "\n".join(lines) + "\n"
 

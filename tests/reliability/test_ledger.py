@@ -30,7 +30,7 @@ def test_a_part_renews_its_own_rows_only(tmp_path):
     ]
     text = (tmp_path / "reliability.md").read_text()
     assert "2 of 2 promises kept" in text
-    assert text.index("## battery") < text.index("## files")
+    assert text.index("## Battery") < text.index("## Files")
 
 
 def test_the_table_says_what_random_cases_are_worth():

@@ -247,3 +247,10 @@ def test_two_targets_are_needed(loss_check, ask, whole_subject):
     # of two points of B one is observed, of three as well
     assert ask(loss_check, whole_subject(PairProcess(num_points=2))).status == "skipped"
     assert ask(loss_check, whole_subject(PairProcess(num_points=3))).status == "passed"
+
+
+def test_a_loss_that_no_target_moves_leaves_the_observed_points_unjudged(asked_of):
+    """So it is where float32 cannot hold a move of one predicted scale, as with y of 1e8."""
+    _, _, finding = asked_of(observed_points_are_not_scored, lambda s, batch: 1.0)
+    assert finding.status == "skipped"
+    assert "moves no loss" in finding.detail
