@@ -149,7 +149,7 @@ def test_posterior_against_60_digits(promise):
                 errors[name] = max(np.abs(in_mean).max() / max(1, np.abs(off).max()), np.abs(in_scale).max())
                 shares[name] = errors[name] / bound(process, len(y))
     worst = max(errors, key=errors.get)
-    kept = sum(share < 1 for share in shares.values())
+    kept = sum(bool(share < 1) for share in shares.values())
     text = (
         "the posterior differs from one of 60 digits by no more than the rounding of a Cholesky factor may do"
     )
