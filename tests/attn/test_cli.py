@@ -243,6 +243,7 @@ def test_a_full_disk_ends_training_with_a_sentence(attn, tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_train_goes_on_from_a_run_whose_model_it_takes(attn, refused, trained, tmp_path):
     ask = ["train", "--start-from", trained, "--num-points", 8, "--kernel", "rbf_const_2D", "--context", 3]
     ask += ["--epochs", 1, "--steps-per-epoch", 1, "--batch-size", 2, "--num-test-pairs", 2]
@@ -333,6 +334,7 @@ def test_results_that_exist_are_kept_unless_they_may_be_replaced(attn, refused, 
     assert (tmp_path / "o/mine.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_plots_of_an_inference_that_is_replaced_do_not_remain(attn, trained, tmp_path):
     ask = ["infer", "--run", trained, "--number", 2, "--observed", 4, "--out", "o", "--overwrite"]
     assert attn(*ask, "--plots", 2, "--animate", "--steps", 1)[0] == 0

@@ -57,6 +57,7 @@ def test_the_config_names_every_field_of_model_training_and_process(first):
     assert config == {part: spec[part] for part in ("model", "training", "process")}
 
 
+@pytest.mark.slow
 def test_what_stands_on_the_command_line_overrules_the_file(attn, first, tmp_path):
     options = ["--width", 8, "--context", 4, "--num-points", 9, "--epochs", 2]
     assert attn("train", "--run", "wide", "--config", first / "config.toml", *options)[0] == 0

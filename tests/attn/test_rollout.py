@@ -130,7 +130,7 @@ def test_chunks_do_not_show(model, monkeypatch, limit):
     np.testing.assert_allclose(whole[1].samples, parts[1].samples, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("kind", ["historic", "pair_transformer"])
+@pytest.mark.parametrize("kind", ["historic", pytest.param("pair_transformer", marks=pytest.mark.slow)])
 def test_a_second_shape_makes_no_new_trace(kind, monkeypatch):
     model, traced = build_model(CONFIGS[kind], 6), []
     for name in ("call", "attention", "prefill", "step", "loss_of"):

@@ -163,6 +163,7 @@ def test_overfit_learns_one_batch_by_heart(tmp_path):
     assert run.history[-1]["test_mse"] == run.history[-1]["train_mse"]
 
 
+@pytest.mark.slow
 def test_training_on_pairs_from_a_file_has_no_process(tmp_path):
     pairs = PROCESS.sample(12, np.random.default_rng(0))
     run = train(tmp_path / "pairs", SMALL, replace(QUICK, num_epochs=1), pairs)
@@ -180,6 +181,7 @@ def test_a_run_on_pairs_goes_on_with_the_same_pairs_only(tmp_path):
         train(tmp_path / "pairs", SMALL, config, replace(pairs, y=pairs.y + 1), resume=True)
 
 
+@pytest.mark.slow
 def test_a_run_of_an_earlier_version_goes_on_where_a_new_field_has_its_default(tmp_path):
     config = replace(QUICK, num_epochs=1)
     begun = train(tmp_path / "old", SMALL, config, PROCESS)

@@ -30,7 +30,9 @@ def steps(trainer, regime, num_points=6, num_steps=4):
     return batches
 
 
-@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize(
+    "kind", ["historic", "pair_smoother", pytest.param("pair_transformer", marks=pytest.mark.slow)]
+)
 def test_the_batches_of_every_regime_share_one_trace(kind):
     trainer = Trainer(build_model(CONFIGS[kind], 0), TrainConfig())
     counts = []

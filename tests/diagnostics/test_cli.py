@@ -198,6 +198,7 @@ def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_measured(s
     assert taken.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_report_writes_the_report_and_says_five_lines(subjects, tmp_path, capsys):
     out = tmp_path / "my report"
     arguments = [

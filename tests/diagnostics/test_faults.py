@@ -53,7 +53,13 @@ def test_every_fault_that_is_named_can_be_refuted():
         assert {*fault.all_of, *fault.any_of, *fault.unless} <= CHECK_NAMES
 
 
-@pytest.mark.parametrize(("fault", "check"), KILLED_BY.items())
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        pytest.param(fault, check, marks=[pytest.mark.slow] if fault == "partial_restore" else [])
+        for fault, check in KILLED_BY.items()
+    ],
+)
 def test_the_check_fails_on_its_fault_and_passes_on_the_sound_twin(fault, check):
     known = find_injection(fault)
     sound = prepare(TrainedSubject(fresh_run(known.twin))).run(find_check(check))

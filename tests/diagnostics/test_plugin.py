@@ -263,6 +263,7 @@ def test_a_battery_file_of_the_stranger_is_not_doubled(stranger):
     result.stdout.fnmatch_lines(["*expected failures must name checks of the battery; got no_such"])
 
 
+@pytest.mark.slow
 def test_our_own_battery_is_not_doubled_and_does_not_need_a_subject():
     for given in ((), ("--subject", "corrected")):
         command = [sys.executable, "-m", "pytest", "diagnostics/", "--collect-only", "-q", *OPTIONS, *given]
