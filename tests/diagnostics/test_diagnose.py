@@ -3,6 +3,7 @@ import pytest
 from diagnostics import diagnose as module
 from diagnostics.causes import FAULTS, Fault
 from diagnostics.checks import CHECKS, find_check
+from diagnostics.checks.position import OF_LATER_STEPS
 from diagnostics.diagnose import diagnose
 from diagnostics.result import CheckResult, Measure, Symptom
 
@@ -183,6 +184,19 @@ def test_what_disturbs_all_comes_first_and_what_another_failure_explains_last(ma
     assert named(voting) == ["noisy", "explained", "a"]
     explaining = result_of("x_is_resolved", "failed", ("explained",))
     assert named(voting, explaining) == ["noisy", "a", "explained"]
+
+
+ROLLOUTS_APART = ("rollout_equals_stepping", "one_trajectory_equals_many")
+
+
+def test_rollouts_that_part_where_the_step_itself_is_wrong_speak_last_of_a_single_trajectory():
+    """Bin indices that are fed back blow roundings up: whether one trajectory parts from four is chance."""
+    later_steps = result_of("single_step_equals_column", "failed", OF_LATER_STEPS)
+    parted = [result_of(name, "failed") for name in ROLLOUTS_APART]
+    causes = named(later_steps, *parted)
+    assert set(causes[:3]) == set(OF_LATER_STEPS)
+    assert causes[-1] == "single_sample_scale"
+    assert named(*parted)[0] == "single_sample_scale"
 
 
 def test_no_more_than_five_causes_are_named(made_up):
