@@ -43,7 +43,8 @@ bench-once: install
 
 # Kills, full disks, damaged files, hostile input, subjects that misbehave: what is promised, and how often it was kept.
 reliability: install
-	$(BIN)/python -m pytest tests/reliability -p no:cacheprovider --reliability-report reports/reliability
+	$(BIN)/python -m pytest tests/reliability -n 2 --dist loadfile -p no:cacheprovider \
+	  --reliability-report reports/reliability
 
 # The same with as few cases as show that it works.
 reliability-once: install

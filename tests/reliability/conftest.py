@@ -5,6 +5,7 @@ runs at its smallest size: that is how `.ci/run` sees that they still work.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,16 @@ import pytest
 from tests.diagnostics.conftest import Here
 from tests.reliability.ledger import Promise, write_promises
 
-PROMISES = pytest.StashKey[list[Promise]]()
+
+class Ledger:
+    """Collects what the tests saw, wherever they ran: their reports come to the process that was started."""
+
+    def __init__(self) -> None:
+        self.promises: list[Promise] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            self.promises += [Promise(**seen) for name, seen in report.user_properties if name == "promise"]
 
 
 def pytest_addoption(parser):
@@ -20,7 +30,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.stash[PROMISES] = []
+    config.pluginmanager.register(Ledger(), "ledger")
 
 
 @pytest.fixture
@@ -46,7 +56,7 @@ def promise(request) -> Callable[[Promise], None]:
     """Write down what was seen, and fail where a promise was broken."""
 
     def write(seen: Promise) -> None:
-        request.config.stash[PROMISES].append(seen)
+        request.node.user_properties.append(("promise", asdict(seen)))
         assert seen.is_kept, f"{seen.text}: {seen.num_kept} of {seen.num_cases}; {seen.note}"
 
     return write
@@ -54,7 +64,7 @@ def promise(request) -> Callable[[Promise], None]:
 
 def pytest_terminal_summary(terminalreporter, config):
     """Print what was seen, and write the report if one was asked for."""
-    promises = config.stash[PROMISES]
+    promises = config.pluginmanager.get_plugin("ledger").promises
     if not promises:
         return
     terminalreporter.section("promises")
