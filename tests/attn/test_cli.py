@@ -574,6 +574,7 @@ def test_data_as_json_or_not_at_all(attn):
     assert attn(*ask, "--quiet") == (0, "", "")
 
 
+@pytest.mark.slow
 def test_train_as_json_or_not_at_all(attn, tmp_path):
     code, out, err = attn("train", "--run", "r1", "--model", "historic", "--json", *TINY)
     assert code == 0

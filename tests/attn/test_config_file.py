@@ -39,6 +39,7 @@ def first(tmp_path_factory):
     return train(tmp_path_factory.mktemp("runs") / "first", model, training, process).directory
 
 
+@pytest.mark.slow
 def test_a_run_holds_the_config_that_makes_it_again_bit_for_bit(attn, first, tmp_path):
     code, _, err = attn("train", "--run", "again", "--config", first / "config.toml")
     assert code == 0, err
