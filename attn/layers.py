@@ -35,16 +35,32 @@ def softmax_beside_nothing(logits: tf.Tensor, may_see: tf.Tensor) -> tf.Tensor:
 
 def split_heads(tokens: tf.Tensor, num_heads: int) -> tf.Tensor:
     """[B,Q,W] -> [B,H,Q,d]."""
-    num_pairs, num_tokens = tf.shape(tokens)[0], tf.shape(tokens)[1]
+    num_pairs, num_tokens, _ = tf.unstack(tf.shape(tokens))
     heads = tf.reshape(tokens, [num_pairs, num_tokens, num_heads, tokens.shape[-1] // num_heads])  # [B,Q,H,d]
     return tf.transpose(heads, [0, 2, 1, 3])
 
 
 def merge_heads(heads: tf.Tensor) -> tf.Tensor:
     """[B,H,Q,d] -> [B,Q,W]."""
-    num_pairs, num_tokens = tf.shape(heads)[0], tf.shape(heads)[2]
+    num_pairs, _, num_tokens, _ = tf.unstack(tf.shape(heads))
     tokens = tf.transpose(heads, [0, 2, 1, 3])  # [B,Q,H,d]
     return tf.reshape(tokens, [num_pairs, num_tokens, heads.shape[1] * heads.shape[3]])
+
+
+class Dense(keras.layers.Dense):
+    """`keras.layers.Dense`, the same bits, as one product of matrices.
+
+    Where the leading axes are unknown, Keras traces some twenty operations around that product: a tenth of
+    what there is to trace in a model, and tracing is most of what a short use of it costs.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """[...,W] -> [...,units]."""
+        *leading, _ = tf.unstack(tf.shape(inputs))
+        rows = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), self.kernel)
+        if self.use_bias:
+            rows += self.bias
+        return tf.reshape(self.activation(rows), [*leading, self.units])
 
 
 class RelationBias(keras.layers.Layer):

@@ -19,7 +19,7 @@ import keras
 import tensorflow as tf
 
 from attn import masks
-from attn.layers import masked_softmax, split_heads
+from attn.layers import Dense, masked_softmax, split_heads
 from attn.likelihood import masked_mean
 from attn.models.base import Normal, PairModel, Points, write_slot
 
@@ -107,18 +107,18 @@ class Historic(PairModel):
         super().__init__(name=config.kind)
         self.config = config
         self.table = keras.layers.Embedding(config.num_rows, config.width, name="table")
-        self.to_query = keras.layers.Dense(config.width, use_bias=False, name="to_query")
-        self.to_key = keras.layers.Dense(config.width, use_bias=False, name="to_key")
-        self.to_value = keras.layers.Dense(config.width, use_bias=False, name="to_value")
-        self.from_heads = keras.layers.Dense(config.width, name="from_heads")
+        self.to_query = Dense(config.width, use_bias=False, name="to_query")
+        self.to_key = Dense(config.width, use_bias=False, name="to_key")
+        self.to_value = Dense(config.width, use_bias=False, name="to_value")
+        self.from_heads = Dense(config.width, name="from_heads")
         self.norm = keras.layers.LayerNormalization(epsilon=1e-6, name="norm")
         first, second, third = config.layer_dims
-        self.from_history = keras.layers.Dense(first, name="from_history")
-        self.from_x = keras.layers.Dense(first, use_bias=False, name="from_x")
-        self.from_label = keras.layers.Dense(first, use_bias=False, name="from_label")
-        self.second = keras.layers.Dense(second, activation="leaky_relu", name="second")
-        self.third = keras.layers.Dense(third, activation="leaky_relu", name="third")
-        self.head = keras.layers.Dense(2, name="head")
+        self.from_history = Dense(first, name="from_history")
+        self.from_x = Dense(first, use_bias=False, name="from_x")
+        self.from_label = Dense(first, use_bias=False, name="from_label")
+        self.second = Dense(second, activation="leaky_relu", name="second")
+        self.third = Dense(third, activation="leaky_relu", name="third")
+        self.head = Dense(2, name="head")
 
     def build(self, input_shape: object = None) -> None:
         """Make the weights that are read before their layer is called."""

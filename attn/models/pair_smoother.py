@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 
 from attn import masks
-from attn.layers import KernelBias, masked_softmax, merge_heads
+from attn.layers import Dense, KernelBias, masked_softmax, merge_heads
 from attn.models.base import Normal, PairModel, Points, write_slot
 from attn.models.smoothing import Block, Levels, Weighing
 
@@ -99,17 +99,17 @@ class PairSmoother(PairModel):
     def __init__(self, config: PairSmootherConfig) -> None:
         super().__init__(name=config.kind)
         self.config = config
-        self.embed_role = keras.layers.Dense(config.width, name="embed_role")
-        self.embed_y = keras.layers.Dense(config.width, use_bias=False, name="embed_y")
+        self.embed_role = Dense(config.width, name="embed_role")
+        self.embed_y = Dense(config.width, use_bias=False, name="embed_y")
         self.relation = KernelBias(
             config.num_layers, config.num_heads, config.num_bumps, config.num_waves, name="relation"
         )
         sizes = config.width, config.num_heads, config.hidden_dim, config.estimate_dim
         self.blocks = [Block(f"block_{i}", *sizes) for i in range(config.num_layers)]
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
-        self.gate_estimate = keras.layers.Dense(config.estimate_dim, use_bias=False, name="gate_estimate")
-        self.to_mean = keras.layers.Dense(1, use_bias=False, name="to_mean")
-        self.to_scale = keras.layers.Dense(1, name="to_scale")
+        self.gate_estimate = Dense(config.estimate_dim, use_bias=False, name="gate_estimate")
+        self.to_mean = Dense(1, use_bias=False, name="to_mean")
+        self.to_scale = Dense(1, name="to_scale")
 
     def call(self, points: Points, training: bool = False) -> Normal:
         """Mean and scale [B,L]; what stands at positions that are not targets means nothing."""

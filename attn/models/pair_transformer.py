@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from attn import masks
-from attn.layers import RelationBias, hiding, masked_softmax, merge_heads, split_heads
+from attn.layers import Dense, RelationBias, hiding, masked_softmax, merge_heads, split_heads
 from attn.models.base import Normal, PairModel, Points, write_slot
 
 # Added to the predicted scale: a tenth of the noise of the shipped processes is far below what any
@@ -77,13 +77,13 @@ class Block(keras.layers.Layer):
         named = f"{name}_{{}}".format
         self.num_heads = config.num_heads
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name=named("norm"))
-        self.to_query = keras.layers.Dense(config.width, use_bias=False, name=named("to_query"))
-        self.to_key = keras.layers.Dense(config.width, use_bias=False, name=named("to_key"))
-        self.to_value = keras.layers.Dense(config.width, use_bias=False, name=named("to_value"))
-        self.from_heads = keras.layers.Dense(config.width, use_bias=False, name=named("from_heads"))
+        self.to_query = Dense(config.width, use_bias=False, name=named("to_query"))
+        self.to_key = Dense(config.width, use_bias=False, name=named("to_key"))
+        self.to_value = Dense(config.width, use_bias=False, name=named("to_value"))
+        self.from_heads = Dense(config.width, use_bias=False, name=named("from_heads"))
         self.norm_hidden = keras.layers.LayerNormalization(epsilon=1e-5, name=named("norm_hidden"))
-        self.to_hidden = keras.layers.Dense(config.hidden_dim, activation="gelu", name=named("to_hidden"))
-        self.from_hidden = keras.layers.Dense(config.width, name=named("from_hidden"))
+        self.to_hidden = Dense(config.hidden_dim, activation="gelu", name=named("to_hidden"))
+        self.from_hidden = Dense(config.width, name=named("from_hidden"))
         self.dropout = keras.layers.Dropout(config.dropout)
 
     def keys(self, content: tf.Tensor) -> Keys:
@@ -109,11 +109,11 @@ class PairTransformer(PairModel):
     def __init__(self, config: PairTransformerConfig) -> None:
         super().__init__(name=config.kind)
         self.config = config
-        self.embed_value = keras.layers.Dense(config.width, name="embed_value")
-        self.embed_query = keras.layers.Dense(config.width, use_bias=False, name="embed_query")
+        self.embed_value = Dense(config.width, name="embed_value")
+        self.embed_query = Dense(config.width, use_bias=False, name="embed_query")
         self.relation = RelationBias(config.num_layers, config.num_heads, config.num_bumps, name="relation")
         self.blocks = [Block(config, name=f"block_{i}") for i in range(config.num_layers)]
-        self.head = keras.layers.Dense(2, name="head")
+        self.head = Dense(2, name="head")
 
     def call(self, points: Points, training: bool = False) -> Normal:
         """Mean and scale [B,L]; what stands at positions that are not targets means nothing."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from attn.layers import merge_heads, softmax_beside_nothing, split_heads
+from attn.layers import Dense, merge_heads, softmax_beside_nothing, split_heads
 from attn.models.base import Points
 
 # How many points the level of the pair counts for in the level of a series: it stands in for the level of a
@@ -72,7 +72,7 @@ class Block(keras.layers.Layer):
 
         def linear(width: int, part: str) -> keras.layers.Dense:
             # layers are called one by one, outside the scope of the block: their names carry it
-            return keras.layers.Dense(width, use_bias=False, name=f"{name}_{part}")
+            return Dense(width, use_bias=False, name=f"{name}_{part}")
 
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")
         self.to_query = linear(width, "to_query")
@@ -80,8 +80,8 @@ class Block(keras.layers.Layer):
         self.to_value = linear(width, "to_value")
         self.from_heads = linear(width, "from_heads")
         self.norm_hidden = keras.layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm_hidden")
-        self.to_hidden = keras.layers.Dense(hidden_dim, activation="gelu", name=f"{name}_to_hidden")
-        self.from_hidden = keras.layers.Dense(width, name=f"{name}_from_hidden")
+        self.to_hidden = Dense(hidden_dim, activation="gelu", name=f"{name}_to_hidden")
+        self.from_hidden = Dense(width, name=f"{name}_from_hidden")
         self.show_estimate = linear(estimate_dim, "show_estimate")
         self.show_y = linear(estimate_dim, "show_y")
         self.gate_shown = linear(estimate_dim, "gate_shown")

@@ -1,9 +1,12 @@
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attn.layers import (
+    Dense,
     KernelBias,
     RelationBias,
     hiding,
@@ -146,3 +149,18 @@ def test_a_kernel_is_the_sum_of_its_features():
     start = -distance / 0.15
     expected = [start + 3 * np.dot(part, features) for part in (weights[:9], weights[9:])]
     np.testing.assert_allclose(bias, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"use_bias": False}, {"activation": "gelu"}])
+@pytest.mark.parametrize("shape", [(5, 3), (2, 5, 3), (2, 4, 5, 3)])
+def test_dense_is_the_dense_layer_of_keras_for_shapes_that_are_unknown(options, shape):
+    ours, theirs = Dense(7, **options), keras.layers.Dense(7, **options)
+    tokens = keras.random.normal(shape, seed=0)
+    ours.build(shape)
+    theirs.build(shape)
+    theirs.set_weights([keras.random.normal(weight.shape, seed=1) for weight in ours.weights])
+    ours.set_weights(theirs.get_weights())
+    unknown = tf.TensorSpec([*[None] * (len(shape) - 1), shape[-1]])
+    answers = [tf.function(layer, input_signature=[unknown])(tokens).numpy() for layer in (ours, theirs)]
+    np.testing.assert_array_equal(*answers)
+    assert answers[0].shape == (*shape[:-1], 7)
