@@ -92,6 +92,7 @@ def _places(value: object, place: tuple = ()) -> list[tuple]:
 def exchanged(draw, content: object) -> bytes:
     """JSON with one to three values exchanged, left out or added."""
     content = deepcopy(content)
+    odd = st.sampled_from(ODD).map(deepcopy)  # a later exchange may happen within an earlier one
     for _ in range(draw(st.integers(1, 3))):
         *way, last = draw(st.sampled_from(_places(content)[1:] or [(None,)]))
         parent = content
@@ -99,11 +100,11 @@ def exchanged(draw, content: object) -> bytes:
             parent = parent[key]
         kind = draw(st.integers(0, 5))
         if last is None:
-            return json.dumps(draw(st.sampled_from(ODD))).encode()
+            return json.dumps(draw(odd)).encode()
         if kind == 0:
             del parent[last]
         elif kind == 1 and isinstance(parent, dict):
-            parent[draw(st.sampled_from(NAMES))] = draw(st.sampled_from(ODD))
+            parent[draw(st.sampled_from(NAMES))] = draw(odd)
         else:
-            parent[last] = draw(st.sampled_from(ODD))
+            parent[last] = draw(odd)
     return json.dumps(content).encode()

@@ -154,6 +154,8 @@ def command(folder, scheduler=None):
         cwd=ROOT,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # a shell that runs these tests in the background has Ctrl-C ignored by all that it starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
