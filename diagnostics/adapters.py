@@ -16,7 +16,7 @@ from attn.types import Batch, Floats, Ints, Prediction, Rollout
 from diagnostics import measures
 from diagnostics.ask import SubjectError
 from diagnostics.sentences import said
-from diagnostics.subject import Subject
+from diagnostics.subject import Subject, is_subject
 
 
 class OracleSubject:
@@ -100,7 +100,7 @@ def _from_factory(spec: str) -> Subject:
         sys.path.insert(0, os.getcwd())  # as `python -m` does: a module beside the user is found
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-        subject = found if isinstance(found, Subject) and not isinstance(found, type) else found()
+        subject = found if is_subject(found) and not isinstance(found, type) else found()
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit and the like would end the command without a word
@@ -108,7 +108,7 @@ def _from_factory(spec: str) -> Subject:
             f"subject must name a factory that can be imported and called; got {spec!r}"
             f" ({type(error).__name__}: {said(error)})"
         ) from error
-    if not isinstance(subject, Subject):
+    if not is_subject(subject):
         raise SubjectError(
             "subject must have name, teacher_force and predict_next;"
             f" got {type(subject).__name__} from {spec!r}"

@@ -4,7 +4,7 @@ A subject is other people's code.  What it raises, and what it returns in a wron
 SubjectError of one sentence: the rule, then what was received.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,15 +14,9 @@ from diagnostics import reference
 from diagnostics.measures import target_columns
 from diagnostics.sentences import said
 from diagnostics.subject import (
-    HasAttention,
-    HasLoss,
-    HasRecord,
-    HasReload,
-    HasRollout,
-    HasScore,
-    HasTrainingBatches,
     Record,
     Subject,
+    is_subject,
     offers,
 )
 
@@ -80,7 +74,6 @@ def ask_rollout(
     subject: Subject, batch: Batch, num_samples: int, rng: np.random.Generator, feed: str = "sample"
 ) -> Rollout:
     """`subject.rollout(...)`, verified: [S,B,L], finite at every target, scale not negative."""
-    assert isinstance(subject, HasRollout)
     rollout = _call(subject, "rollout", Rollout, batch, num_samples, rng, feed)
     _require_shape(subject, "rollout", "samples", rollout.samples, (num_samples, *batch.x.shape))
     targets = np.broadcast_to(batch.is_target, rollout.samples.shape)
@@ -112,7 +105,6 @@ _ROLLOUT_FIELDS = ("samples", "mean", "scale")
 
 def ask_attention(subject: Subject, batch: Batch) -> Attention:
     """`subject.attention(batch)`, verified: finite, not negative, and positions inside the batch."""
-    assert isinstance(subject, HasAttention)
     attention = _call(subject, "attention", Attention, batch)
     if attention.weights.shape[1] != batch.num_pairs:
         raise SubjectError(
@@ -140,23 +132,20 @@ def ask_attention(subject: Subject, batch: Batch) -> Attention:
 
 def ask_loss(subject: Subject, batch: Batch) -> float:
     """`subject.loss(batch)`, verified: one finite number."""
-    assert isinstance(subject, HasLoss)
-    return _one_number(subject, "loss", _guarded(subject, "loss", subject.loss, batch))
+    return _one_number(subject, "loss", _guarded(subject, "loss", batch))
 
 
 def ask_reload(subject: Subject) -> Subject:
     """`subject.reload()`, verified: a subject again."""
-    assert isinstance(subject, HasReload)
-    restored = _guarded(subject, "reload", subject.reload)
-    if not isinstance(restored, Subject):
+    restored = _guarded(subject, "reload")
+    if not is_subject(restored):
         raise SubjectError(f"{subject.name}: reload must return a Subject; got {_shown(restored)}")
     return restored
 
 
 def ask_training_batches(subject: Subject, num_batches: int, rng: np.random.Generator) -> list[Batch]:
     """`subject.training_batches(...)`, verified: that many batches."""
-    assert isinstance(subject, HasTrainingBatches)
-    batches = _guarded(subject, "training_batches", subject.training_batches, num_batches, rng)
+    batches = _guarded(subject, "training_batches", num_batches, rng)
     is_right = isinstance(batches, Sequence) and len(batches) == num_batches
     if not is_right or not all(isinstance(batch, Batch) for batch in batches):
         raise SubjectError(
@@ -168,14 +157,12 @@ def ask_training_batches(subject: Subject, num_batches: int, rng: np.random.Gene
 
 def ask_score(subject: Subject, batch: Batch, prediction: Prediction) -> float:
     """`subject.score(...)`, verified: one finite number."""
-    assert isinstance(subject, HasScore)
-    return _one_number(subject, "score", _guarded(subject, "score", subject.score, batch, prediction))
+    return _one_number(subject, "score", _guarded(subject, "score", batch, prediction))
 
 
 def ask_record(subject: Subject) -> Record:
     """`subject.record()`, verified: a Record with a finite loss."""
-    assert isinstance(subject, HasRecord)
-    record = _guarded(subject, "record", subject.record)
+    record = _guarded(subject, "record")
     if not isinstance(record, Record):
         raise SubjectError(f"{subject.name}: record must return a Record; got {_shown(record)}")
     _one_number(subject, "the loss of record", record.loss)
@@ -190,15 +177,15 @@ def _one_number(subject: Subject, method: str, value: Any) -> float:
 
 
 def _call(subject: Subject, method: str, kind: type[Answer], *arguments: object) -> Answer:
-    answer = _guarded(subject, method, getattr(subject, method), *arguments)
+    answer = _guarded(subject, method, *arguments)
     if not isinstance(answer, kind):
         raise SubjectError(f"{subject.name}: {method} must return a {kind.__name__}; got {_shown(answer)}")
     return answer
 
 
-def _guarded(subject: Subject, method: str, function: Callable[..., Answer], *arguments: object) -> Answer:
+def _guarded(subject: Subject, method: str, *arguments: object) -> Any:
     try:
-        return function(*arguments)
+        return getattr(subject, method)(*arguments)
     except SubjectError:
         raise
     except Exception as error:

@@ -6,7 +6,7 @@ of their method; a check that needs one which is missing is skipped, with that r
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -32,7 +32,6 @@ class Subject(Protocol):
         ...
 
 
-@runtime_checkable
 class HasRollout(Protocol):
     """Writes whole trajectories by itself; `feed` is `sample` or `mean`."""
 
@@ -41,7 +40,6 @@ class HasRollout(Protocol):
         ...
 
 
-@runtime_checkable
 class HasAttention(Protocol):
     """Shows where each prediction looked."""
 
@@ -50,7 +48,6 @@ class HasAttention(Protocol):
         ...
 
 
-@runtime_checkable
 class HasLoss(Protocol):
     """The loss that training minimises, one number for the batch."""
 
@@ -59,7 +56,6 @@ class HasLoss(Protocol):
         ...
 
 
-@runtime_checkable
 class HasReload(Protocol):
     """Saves, loads, and returns the restored subject."""
 
@@ -68,7 +64,6 @@ class HasReload(Protocol):
         ...
 
 
-@runtime_checkable
 class HasTrainingBatches(Protocol):
     """Batches as training sees them."""
 
@@ -77,7 +72,6 @@ class HasTrainingBatches(Protocol):
         ...
 
 
-@runtime_checkable
 class HasScore(Protocol):
     """The metric by which training and evaluation are reported, higher or lower being better."""
 
@@ -94,7 +88,6 @@ class Record:
     loss: float
 
 
-@runtime_checkable
 class HasRecord(Protocol):
     """Knows how good it was when it was saved."""
 
@@ -103,7 +96,6 @@ class HasRecord(Protocol):
         ...
 
 
-@runtime_checkable
 class HasProcess(Protocol):
     """Knows the process that its data come from: then there is an oracle."""
 
@@ -122,6 +114,14 @@ OPTIONAL: dict[str, type] = {
 }
 
 
+def is_subject(value: object) -> TypeGuard[Subject]:
+    """Whether it has what every subject must have, its own or passed on by `__getattr__`.
+
+    `isinstance` with a protocol does not see what is passed on, from Python 3.12 on.
+    """
+    return all(hasattr(value, required) for required in ("name", "teacher_force", "predict_next"))
+
+
 def offers(subject: Subject, capability: str) -> bool:
     """Whether the subject has that capability, a key of OPTIONAL; one that is None does not count."""
-    return isinstance(subject, OPTIONAL[capability]) and getattr(subject, capability) is not None
+    return getattr(subject, capability, None) is not None

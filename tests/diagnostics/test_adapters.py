@@ -1,6 +1,6 @@
 import sys
 from dataclasses import replace
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from diagnostics.adapters import OracleSubject, load_subject
 from diagnostics.ask import SubjectError
 from diagnostics.check import build_scenario
 from diagnostics.reference import gaussian_nll, gp_conditional
-from diagnostics.subject import OPTIONAL, Subject, offers
+from diagnostics.subject import OPTIONAL, is_subject, offers
 
 PROCESS = PairProcess(num_points=8)
 BATCH = build_scenario(PROCESS, np.random.default_rng(0), num_pairs=3).forecast
@@ -20,9 +20,35 @@ ORACLE = OracleSubject(PROCESS)
 
 
 def test_the_oracle_is_a_subject_with_all_that_a_gp_can_offer():
-    assert isinstance(ORACLE, Subject)
+    assert is_subject(ORACLE)
     offered = {capability for capability in OPTIONAL if offers(ORACLE, capability)}
     assert offered == {"rollout", "loss", "score", "reload", "process"}
+
+
+class PassedOn:
+    """A subject that is wrapped without a word about what it offers."""
+
+    def __init__(self, subject):
+        self._subject = subject
+
+    def __getattr__(self, name):
+        return getattr(self._subject, name)
+
+
+def test_what_a_wrapper_passes_on_is_offered():
+    wrapped = PassedOn(ORACLE)
+    assert is_subject(wrapped)
+    assert [name for name in OPTIONAL if offers(wrapped, name)] == [
+        name for name in OPTIONAL if offers(ORACLE, name)
+    ]
+
+
+@pytest.mark.parametrize("missing", ["name", "teacher_force", "predict_next"])
+def test_without_one_of_what_is_required_it_is_no_subject(missing):
+    required = {"name": "s", "teacher_force": print, "predict_next": print}
+    assert is_subject(SimpleNamespace(**required))
+    required.pop(missing)
+    assert not is_subject(SimpleNamespace(**required))
 
 
 def test_the_score_of_the_oracle_is_the_mean_squared_error_over_all_targets():

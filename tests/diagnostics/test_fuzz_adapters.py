@@ -20,7 +20,7 @@ from diagnostics.ask import SubjectError
 from diagnostics.checks import CHECKS, find_check
 from diagnostics.result import Report
 from diagnostics.runner import run_checks
-from diagnostics.subject import Record, Subject
+from diagnostics.subject import Record, is_subject
 
 PROCESS = PairProcess(num_points=6)
 NUM_PAIRS = 8
@@ -297,5 +297,5 @@ def test_a_process_of_another_kind_is_refused(process):
 def parts():
     oracle = OracleSubject(PROCESS)
     subject = {"teacher_force": oracle.teacher_force, "predict_next": oracle.predict_next}
-    assert isinstance(SimpleNamespace(**subject, name="s"), Subject)
+    assert is_subject(SimpleNamespace(**subject, name="s"))
     return subject
