@@ -10,18 +10,18 @@ import numpy as np
 from attn.processes import PairProcess
 from attn.types import Pairs
 from diagnostics.faults.injection import InjectedSubject, injection
-from diagnostics.faults.trained import fresh_run
+from diagnostics.faults.trained import shared_run
 from diagnostics.subject import Subject
 
 
 def _on(process: PairProcess) -> Subject:
-    subject = InjectedSubject(fresh_run("sound"), ())
+    subject = InjectedSubject(shared_run("sound"), ())
     subject.process = process
     return subject
 
 
 def _like(kind: type[PairProcess], **changes: Any) -> PairProcess:
-    process = fresh_run("sound").process
+    process = shared_run("sound").process
     assert process is not None
     return kind(**asdict(process), **changes)
 

@@ -12,7 +12,7 @@ from attn.models import pair_transformer as transformer
 from attn.models.base import Normal, PairModel, write_slot
 from attn.types import Batch, Floats, Ints, Rollout
 from diagnostics.faults.injection import InjectedSubject, Replacement, injection
-from diagnostics.faults.trained import TRANSFORMER, fresh_run
+from diagnostics.faults.trained import TRANSFORMER, fresh_run, shared_run
 from diagnostics.subject import Subject
 
 
@@ -55,7 +55,7 @@ def shifted_by_one(severity: float) -> Subject:
         early[:, row, column - 1] = placed[:, row, column]
         return early
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(Layout, "place", one_early),))
+    return InjectedSubject(shared_run("sound"), (Replacement(Layout, "place", one_early),))
 
 
 @injection(22, "true_values_fed", (1.0, 0.5, 0.1))
@@ -67,7 +67,7 @@ def true_values_fed(severity: float) -> Subject:
         is_fed = np.arange(num_pairs) < max(1, round(severity * num_pairs))
         return layout.y[:, None], np.where(is_fed, num_targets, 0)
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(rollout, "_nothing_given", truth_given),))
+    return InjectedSubject(shared_run("sound"), (Replacement(rollout, "_nothing_given", truth_given),))
 
 
 def _fed(change: Any) -> Replacement:
@@ -103,7 +103,7 @@ def single_sample_scale(severity: float) -> Subject:
         written = sound(model, batch, num_samples, rng, feed)
         return replace(written, scale=severity * written.scale) if num_samples == 1 else written
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(rollout, "rollout", wrong_alone),))
+    return InjectedSubject(shared_run("sound"), (Replacement(rollout, "rollout", wrong_alone),))
 
 
 @injection(25, "variance_for_scale")
@@ -125,7 +125,7 @@ def reseeded_generator(severity: float) -> Subject:
         first = rng.standard_normal((*shape[:2], period), np.float32)
         return np.tile(first, (1, 1, -(-shape[2] // period)))[..., : shape[2]]
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(rollout, "_noise", repeated),))
+    return InjectedSubject(shared_run("sound"), (Replacement(rollout, "_noise", repeated),))
 
 
 @injection(27, "stale_cache", (1.0, 3.0, 6.0))

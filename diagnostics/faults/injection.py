@@ -1,7 +1,8 @@
 """How a fault is put into the project's own code path: parts of it are replaced while a subject is asked.
 
 Nothing is mocked: the subject is a trained model of this package, and all of its code runs, with one
-function replaced by a faulty one.  A model is traced anew for every injection, inside it.
+function replaced by a faulty one.  Where that function is one of those that TensorFlow traces, the model is
+the subject's own and is traced inside the injection; else it is shared, with its sound traces.
 """
 
 from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from attn.likelihood import gaussian_log_density, masked_mean
 from attn.models.base import Normal, PairModel, Points
 from attn.types import Batch, Prediction
 from diagnostics.faults.injection import InjectedSubject, Replacement, injection
-from diagnostics.faults.trained import fresh_run, trained_subject
+from diagnostics.faults.trained import fresh_run, shared_run, trained_subject
 from diagnostics.measures import target_columns
 from diagnostics.subject import Subject
 
@@ -57,4 +57,4 @@ def metric_skips_first(severity: float) -> Subject:
         begun = replace(batch, num_context=(target_columns(batch) + 1).astype(batch.num_context.dtype))
         return sound(begun, prediction, is_density=is_density)
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(scores, "score", late),))
+    return InjectedSubject(shared_run("sound"), (Replacement(scores, "score", late),))

@@ -9,7 +9,7 @@ from attn.models import pair_transformer as transformer
 from attn.models.base import Points
 from attn.types import Batch
 from diagnostics.faults.injection import InjectedSubject, Replacement, injection
-from diagnostics.faults.trained import fresh_run
+from diagnostics.faults.trained import fresh_run, shared_run
 from diagnostics.subject import Subject
 
 
@@ -98,7 +98,7 @@ def zero_taken_for_padding(severity: float) -> Subject:
         points = sound(batch)
         return points._replace(valid=points.valid & (points.y != 0))
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(rollout, "to_points", without_zeros),))
+    return InjectedSubject(shared_run("sound"), (Replacement(rollout, "to_points", without_zeros),))
 
 
 @injection(17, "padding_leak")
@@ -114,7 +114,7 @@ def padding_leak(severity: float) -> Subject:
             tf.constant(batch.num_context, tf.int32),
         )
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(rollout, "to_points", with_padding),))
+    return InjectedSubject(shared_run("sound"), (Replacement(rollout, "to_points", with_padding),))
 
 
 @injection(18, "empty_history")

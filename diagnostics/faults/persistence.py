@@ -7,7 +7,7 @@ from attn import runs
 from attn.models import HistoricConfig, PairModel
 from attn.types import Floats
 from diagnostics.faults.injection import InjectedSubject, Replacement, injection
-from diagnostics.faults.trained import DECODER, fresh_run
+from diagnostics.faults.trained import DECODER, fresh_run, shared_run
 from diagnostics.subject import Subject
 
 
@@ -28,4 +28,4 @@ def partial_restore(severity: float) -> Subject:
         left_out = sorted(name for name in arrays if name.endswith("kernel"))[: int(severity)]
         real(model, arrays | {name: initial[name] for name in left_out}, path)
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(runs, "assign_weights", assign_most),))
+    return InjectedSubject(shared_run("sound"), (Replacement(runs, "assign_weights", assign_most),))

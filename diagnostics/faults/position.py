@@ -11,7 +11,7 @@ from attn.models import pair_transformer as transformer
 from attn.models.base import Points
 from attn.types import Batch, Bools, Floats, Ints, Pairs
 from diagnostics.faults.injection import InjectedSubject, Replacement, injection
-from diagnostics.faults.trained import fresh_run, trained_subject
+from diagnostics.faults.trained import fresh_run, shared_run, trained_subject
 from diagnostics.subject import Subject
 
 
@@ -44,14 +44,14 @@ def _left_behind(feature: str, share: float) -> Replacement:
 @injection(3, "x_before_sorting", (1.0, 0.5, 0.25))
 def x_before_sorting(severity: float) -> Subject:
     """The code of x was computed before the points were ordered, in that share of the training rows."""
-    return InjectedSubject(fresh_run("sound"), (_left_behind("x", severity),), only=("training_batches",))
+    return InjectedSubject(shared_run("sound"), (_left_behind("x", severity),), only=("training_batches",))
 
 
 @injection(4, "labels_not_sorted", (1.0, 0.5, 0.25))
 def labels_not_sorted(severity: float) -> Subject:
     """Labels stayed in their old order when the points were ordered, in that share of the training rows."""
     return InjectedSubject(
-        fresh_run("sound"), (_left_behind("series", severity),), only=("training_batches",)
+        shared_run("sound"), (_left_behind("series", severity),), only=("training_batches",)
     )
 
 
@@ -79,7 +79,7 @@ def positions_shared_across_rows(severity: float) -> Subject:
     def of_first_row(chosen: Bools, width: int) -> Ints:
         return np.repeat(sound(chosen, width)[:1], len(chosen), axis=0)
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(layout, "_columns", of_first_row),))
+    return InjectedSubject(shared_run("sound"), (Replacement(layout, "_columns", of_first_row),))
 
 
 @injection(7, "stuck_position", (1.0, 3.0, 8.0))
@@ -91,7 +91,7 @@ def stuck_position(severity: float) -> Subject:
         step = np.minimum(np.arange(x.shape[1]), last)
         return sound(x[:, step], series[:, step], given, num_given, noise)
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(rollout, "_Steps", stuck),))
+    return InjectedSubject(shared_run("sound"), (Replacement(rollout, "_Steps", stuck),))
 
 
 @injection(8, "query_off_by_one")
@@ -116,7 +116,7 @@ def row_order_lost(severity: float) -> Subject:
         for start in range(0, batch.num_pairs, num_rows):
             yield batch.rows(order[start : start + num_rows])
 
-    return InjectedSubject(fresh_run("sound"), (Replacement(rollout, "_chunks", sorted_chunks),))
+    return InjectedSubject(shared_run("sound"), (Replacement(rollout, "_chunks", sorted_chunks),))
 
 
 def _sort_key(batch: Batch) -> Floats:

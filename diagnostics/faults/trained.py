@@ -128,16 +128,20 @@ def train_all(root: Path = TRAINED) -> None:
 
 
 @cache
-def _shipped(name: str) -> Run:
+def shared_run(name: str) -> Run:
+    """A trained run with the one model that all share: what was traced once is used again.
+
+    For what is sound, and for faults outside of what is traced.
+    """
     return load_run(TRAINED / name)
 
 
 def fresh_run(name: str, config: ModelConfig | None = None) -> Run:
-    """A trained run with a model of its own, so that nothing traced elsewhere is used again.
+    """A trained run with a model of its own, for faults in what is traced: no trace of it is used elsewhere.
 
     `config` None = that of the training; another must have weights of the same shapes.
     """
-    run = _shipped(name)
+    run = shared_run(name)
     model = build_model(config or run.model.config, seed=0)
     assign_weights(model, weights_of(run.model), run.directory)
     return replace(run, model=model)

@@ -19,7 +19,7 @@ from attn.processes import PairProcess
 from attn.runs import Run
 from attn.types import Pairs
 from diagnostics.adapters import OracleSubject
-from diagnostics.faults.trained import DECODER, TRANSFORMER, fresh_run
+from diagnostics.faults.trained import DECODER, TRANSFORMER, shared_run
 from diagnostics.run_subject import AttnSubject, TrainedSubject
 from diagnostics.subject import Subject
 
@@ -49,7 +49,7 @@ def healthy_variant(index: int) -> Variant:
     if kind == "oracle":
         subject = OracleSubject(process)
     elif kind == "trained":
-        run = fresh_run(SOUND[index // len(KINDS) % len(SOUND)])
+        run = shared_run(SOUND[index // len(KINDS) % len(SOUND)])
         assert run.process is not None
         subject = TrainedSubject(run)
         process = replace(run.process, num_points=run.process.num_points + int(rng.integers(-3, 4)))

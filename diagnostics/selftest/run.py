@@ -73,7 +73,7 @@ def run_cell(cell: Cell) -> CellResult:
     import time
 
     from diagnostics.faults import find_injection
-    from diagnostics.faults.trained import fresh_run
+    from diagnostics.faults.trained import shared_run
     from diagnostics.run_subject import TrainedSubject
     from diagnostics.runner import run_checks
     from diagnostics.selftest.healthy import healthy_variant
@@ -82,7 +82,7 @@ def run_cell(cell: Cell) -> CellResult:
     if cell.kind == "fault":
         report = run_checks(find_injection(cell.name).make(cell.severity), seed=SEED)
     elif cell.kind == "twin":
-        report = run_checks(TrainedSubject(fresh_run(cell.name)), seed=SEED)
+        report = run_checks(TrainedSubject(shared_run(cell.name)), seed=SEED)
     else:
         variant = healthy_variant(cell.number)
         report = run_checks(

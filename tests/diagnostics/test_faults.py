@@ -1,11 +1,13 @@
 """The catalogue is whole, and what it injects is what its check is for."""
 
+import numpy as np
 import pytest
 
+from attn.stream import Stream
 from diagnostics.causes import FAULTS
 from diagnostics.checks import CHECKS, find_check
 from diagnostics.faults import CATALOGUE, find_injection
-from diagnostics.faults.trained import RECIPES, TRAINED, fresh_run
+from diagnostics.faults.trained import RECIPES, TRAINED, fresh_run, shared_run
 from diagnostics.run_subject import TrainedSubject
 from diagnostics.runner import prepare
 
@@ -24,6 +26,25 @@ KILLED_BY = {
     "shared_noise": "noise_is_independent",
     "arrays_swapped": "pairs_follow_their_process",
 }
+# Faults in what surrounds the traced functions.
+SHARING = (
+    "x_before_sorting",
+    "labels_not_sorted",
+    "positions_shared_across_rows",
+    "stuck_position",
+    "row_order_lost",
+    "zero_taken_for_padding",
+    "padding_leak",
+    "shifted_by_one",
+    "true_values_fed",
+    "single_sample_scale",
+    "reseeded_generator",
+    "metric_skips_first",
+    "partial_restore",
+    "shared_draws",
+    "shared_noise",
+    "arrays_swapped",
+)
 CHECK_NAMES = {check.name for check in CHECKS}
 
 
@@ -45,6 +66,34 @@ def test_every_trained_model_ships_and_is_restored(name):
     run = fresh_run(name)
     assert run.directory == TRAINED / name
     assert run.history[-1]["step"] == RECIPES[name].training.num_steps
+
+
+@pytest.mark.slow
+def test_the_faults_outside_of_what_is_traced_are_those_that_share_a_model():
+    made = {known: known.make(known.severities[0]) for known in CATALOGUE}
+    sharing = {known.fault for known in CATALOGUE if made[known].run.model is shared_run(known.twin).model}
+    assert sharing == set(SHARING)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", SHARING)
+def test_a_fault_leaves_no_trace_of_itself_in_a_model_that_others_share(fault):
+    shared_run.cache_clear()  # whatever is traced now is traced with the fault in place
+    known = find_injection(fault)
+    faulty = known.make(known.severities[0])
+    shared, fresh = TrainedSubject(shared_run(known.twin)), TrainedSubject(fresh_run(known.twin))
+    batch = Stream(shared.process, "forecast", 5, 8, seed=0).batch(0)
+    _ask_all(faulty, batch)
+    for through_shared, through_fresh in zip(_ask_all(shared, batch), _ask_all(fresh, batch), strict=True):
+        np.testing.assert_array_equal(through_shared, through_fresh)
+
+
+def _ask_all(subject, batch):
+    """What the traces say: the parallel pass, free running, attention and loss."""
+    forced = subject.teacher_force(batch)
+    written = subject.rollout(batch, 2, np.random.default_rng(0))
+    weights = subject.attention(batch).weights
+    return forced.mean, forced.scale, written.samples, written.scale, weights, subject.loss(batch)
 
 
 def test_every_fault_that_is_named_can_be_refuted():
