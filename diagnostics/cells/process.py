@@ -25,7 +25,7 @@ from diagnostics.cells.workers import Cell
 
 # TensorFlow keeps what it traced, about 80 MB a model: a process is renewed before that is more than 3 GB.
 # To start one takes about as long as a cell.
-CELLS_OF_A_PROCESS = 38
+CELLS_OF_A_PROCESS = 44
 
 _MAIN = "from diagnostics.cells.process import serve; serve()"
 # What TensorFlow and OpenBLAS read as they are loaded: the cores are used by cells.
