@@ -23,7 +23,7 @@ from attn.quiet import silence_tensorflow
 from diagnostics.cells.code import fingerprint
 from diagnostics.cells.workers import Cell
 
-# TensorFlow keeps what it traced, about 80 MB a model: a process is renewed before that is more than 3 GB.
+# TensorFlow keeps what it traced, some 50 MB a cell: a process is renewed before that is more than 3 GB.
 # To start one takes about as long as a cell.
 CELLS_OF_A_PROCESS = 44
 
