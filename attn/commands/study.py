@@ -157,8 +157,10 @@ def _print_standings(found: "Study") -> None:
 
     from attn.study_report import shown
 
-    table = Table("", "RMSE", "NLL a target", "RMSE above fine-tuned", "NLL above", box=box.SIMPLE)
+    headings = ("", "RMSE", "NLL a target", "RMSE above\nfine-tuned", "NLL above\nfine-tuned")
+    table = Table(*headings, box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     for name, standing in found.standings.items():
         figures = (standing.rmse, standing.nll, standing.rmse_more, standing.nll_more)
-        table.add_row(name, *(shown(figure).replace("[", r"\[") for figure in figures))
+        # an interval below its figure: five columns of both are wider than most terminals
+        table.add_row(name, *(shown(figure).replace(" [", "\n\\[") for figure in figures))
     Console(highlight=False).print(table)
