@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # One thread a factorisation: at these sizes the threads of OpenBLAS cost more than they give.
 export OPENBLAS_NUM_THREADS ?= 1
+# A compiled step is run a few times in a test: what LLVM and the newer emitters would make of it costs more than
+# it gives.  (TensorFlow 2.21 knows these flags; a version that does not says so at once.)
+COMPILE_QUICKLY := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false \
+  --xla_cpu_parallel_codegen_split_count=1"
 
 .PHONY: report test test-slow notebooks notebooks-short lint selftest bench bench-once mutants pretrained install
 .PHONY: reference wheel-test reliability reliability-once audit
@@ -12,9 +16,8 @@ export OPENBLAS_NUM_THREADS ?= 1
 report: install
 	$(BIN)/diagnose report --subject historic --against corrected --out reports/historic-vs-corrected
 
-# A compiled step is run a few times in a test: what LLVM would make of it costs more than it gives.
 test: install
-	XLA_FLAGS=--xla_backend_optimization_level=0 $(BIN)/python -m pytest tests/ diagnostics/ -n 2 --dist loadfile
+	$(COMPILE_QUICKLY) $(BIN)/python -m pytest tests/ diagnostics/ -n 2 --dist loadfile
 
 # What takes longer than about ten seconds each, but for the wheel, which needs a network.
 test-slow: install
@@ -27,7 +30,7 @@ notebooks: install
 
 # The short form, as tests: nothing is kept.
 notebooks-short: install
-	ATTN_NOTEBOOK_SHORT=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=600 -p no:cacheprovider notebooks
+	$(COMPILE_QUICKLY) ATTN_NOTEBOOK_SHORT=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=600 -p no:cacheprovider notebooks
 
 # Every fault of the catalogue against every check, and 30 healthy variants; fails below its targets.
 selftest: install
@@ -39,7 +42,7 @@ bench: install
 
 # Each benchmark once, at its smallest size, so that none can rot.
 bench-once: install
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-disable
+	$(COMPILE_QUICKLY) $(BIN)/python -m pytest tests/benchmarks --benchmark-disable
 
 # Kills, full disks, damaged files, hostile input, subjects that misbehave: what is promised, and how often it was kept.
 reliability: install
@@ -48,7 +51,7 @@ reliability: install
 
 # The same with as few cases as show that it works.
 reliability-once: install
-	$(BIN)/python -m pytest tests/reliability -n 2 --dist loadfile
+	$(COMPILE_QUICKLY) $(BIN)/python -m pytest tests/reliability -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .
