@@ -30,7 +30,8 @@ notebooks: install
 
 # The short form, as tests: nothing is kept.
 notebooks-short: install
-	$(COMPILE_QUICKLY) ATTN_NOTEBOOK_SHORT=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=600 -p no:cacheprovider notebooks
+	$(COMPILE_QUICKLY) ATTN_NOTEBOOK_SHORT=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=600 -p no:cacheprovider \
+	  -n 2 notebooks
 
 # Every fault of the catalogue against every check, and 30 healthy variants; fails below its targets.
 selftest: install
@@ -42,7 +43,7 @@ bench: install
 
 # Each benchmark once, at its smallest size, so that none can rot.
 bench-once: install
-	$(COMPILE_QUICKLY) $(BIN)/python -m pytest tests/benchmarks --benchmark-disable
+	$(COMPILE_QUICKLY) $(BIN)/python -m pytest tests/benchmarks --benchmark-disable -n 2 --dist loadfile
 
 # Kills, full disks, damaged files, hostile input, subjects that misbehave: what is promised, and how often it was kept.
 reliability: install
