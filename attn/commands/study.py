@@ -158,7 +158,7 @@ def _print_standings(found: "Study") -> None:
     from attn.study_report import shown
 
     headings = ("", "RMSE", "NLL a target", "RMSE above\nfine-tuned", "NLL above\nfine-tuned")
-    table = Table(*headings, box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
+    table = Table(*headings, box=box.SIMPLE, padding=0, show_edge=False)
     for name, standing in found.standings.items():
         figures = (standing.rmse, standing.nll, standing.rmse_more, standing.nll_more)
         # an interval below its figure: five columns of both are wider than most terminals
