@@ -58,6 +58,7 @@ setup(
         "tensorflow>=2.20,<3",  # model and training (Keras 3)
         "keras>=3.10,<4",
         "numpy>=2,<3",
+        "numba>=0.62,<1",  # covariances at the speed of SIMD
         "scipy>=1.15,<2",  # Cholesky, triangular solves, special functions
         "pandas>=2.2,<4",  # CSV
         "matplotlib>=3.9,<4",

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg.blas import dtrmm, dtrmv, dtrsv
 
 from attn.cholesky import cholesky_factors
-from attn.kernels import KERNELS, rbf
+from attn.kernels import KERNELS, Term, upper_triangles
 from attn.types import Batch, Bools, Floats, Ints, Pairs, Prediction, Rollout
 
 # Added to the variance of every point, so that the covariance of noise-free or tied points factors:
@@ -57,7 +57,7 @@ class PairProcess:
     offset_scale: float = 2.0
 
     def __post_init__(self) -> None:
-        for field, names in (("kernel", tuple(KERNELS)), ("shift", SHIFTS), ("label", LABELS)):
+        for field, names in (("kernel", KERNELS), ("shift", SHIFTS), ("label", LABELS)):
             if getattr(self, field) not in names:
                 raise ValueError(f"{field} must be one of {', '.join(names)}; got {getattr(self, field)!r}")
         for field in ("length_scale", "period", "shift_scale", "shift_length_scale", "offset_scale"):
@@ -120,42 +120,33 @@ class PairProcess:
         offsets = self._scale_of_offsets * rng.standard_normal((num_pairs, 2))
         return np.sort(offsets, axis=1)[:, ::-1] if self.label == "rank" else offsets
 
-    def covariance(
-        self, x: Floats, series: Ints, valid: Bools | None = None, num_rows: int | None = None
-    ) -> Floats:
+    def covariance(self, x: Floats, series: Ints, valid: Bools | None = None) -> Floats:
         """Covariance of y, noise and jitter included: [B,L,L] float64 for x and series [B,L].
 
-        Points that are not `valid` have variance 1 and are independent of all others.  With `num_rows`,
-        only that many rows from the top: [B,num_rows,L].
+        Points that are not `valid` have variance 1 and are independent of all others.
         """
-        if valid is not None:
-            x = np.where(valid, x, 0.0)
-        top = slice(None, num_rows)
-        difference = x[:, top, None] - x[:, None, :]  # [B,Q,L]
-        cov = KERNELS[self.kernel](difference, self.length_scale, self.period)
-        if self._scale_of_offsets > 0:
-            offsets = self._scale_of_offsets * (series[:, None] == np.arange(2)[:, None])  # [B,2,L]
-            cov += offsets[..., top].mT @ offsets
-        if self.shift in ("rbf", "const_rbf"):
-            scale = self.shift_scale * (series == 1)  # [B,L]
-            shift = rbf(difference, self.shift_length_scale, self.period)
-            cov += scale[:, top, None] * scale[:, None, :] * shift
-        diagonal = np.arange(cov.shape[1])
-        cov[:, diagonal, diagonal] += self.noise_scale**2 + JITTER
-        if valid is not None:
-            cov *= valid[:, top, None] & valid[:, None, :]
-            cov[:, diagonal, diagonal] += ~valid[:, top]
-        return cov
+        num_pairs, length = x.shape
+        cov = np.empty((num_pairs, length, length))
+        write_upper = self._upper_triangles(x, series, valid)
+        for row in range(num_pairs):
+            write_upper(row, cov[row])
+        return np.where(np.tri(length, dtype=bool), cov.mT, cov)
 
     def _factors(self, x: Floats, series: Ints, valid: Bools | None = None) -> Iterator[Floats]:
         """The Cholesky factor [L,L] of each row's covariance, one at a time: see `cholesky_factors`."""
-
-        def top_rows(pairs: slice, start: int, num_rows: int) -> Floats:
-            rest = pairs, slice(start, None)
-            return self.covariance(x[rest], series[rest], None if valid is None else valid[rest], num_rows)
-
         num_pairs, length = x.shape
-        return cholesky_factors(num_pairs, length, top_rows)
+        return cholesky_factors(num_pairs, length, self._upper_triangles(x, series, valid))
+
+    def _upper_triangles(self, x: Floats, series: Ints, valid: Bools | None) -> Callable[[int, Floats], None]:
+        """The covariance, one row at a time: see `attn.kernels.upper_triangles`."""
+        known = np.ones(x.shape) if valid is None else valid.astype(np.float64)
+        terms = [Term(self.kernel, known, self.length_scale, self.period)]
+        if self._scale_of_offsets > 0:
+            terms += [Term("constant", self._scale_of_offsets * known * (series == one)) for one in (0, 1)]
+        if self.shift in ("rbf", "const_rbf"):
+            terms.append(Term("rbf", self.shift_scale * known * (series == 1), self.shift_length_scale))
+        noise = np.where(known > 0, self.noise_scale**2 + JITTER, 1.0)
+        return upper_triangles(terms, np.where(known > 0, x, 0.0), noise)
 
     def posterior(self, batch: Batch) -> Prediction:
         """Exact N(y_t | all earlier points) at every target, noise included; NaN from an unknown y on.

@@ -7,6 +7,7 @@ chunks that bound the memory.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import tensorflow as tf
@@ -28,6 +29,8 @@ _INTS = tf.TensorSpec([None, None], tf.int32)
 _COUNTS = tf.TensorSpec([None], tf.int32)
 _TRAJECTORIES = tf.TensorSpec([None, None, None], tf.float32)
 _POINTS = Points(_FLOATS, _INTS, _FLOATS, tf.TensorSpec([None, None], tf.bool), _COUNTS)
+# What each model was traced for.  TensorFlow knows it too, but asking there takes a tenth of a short rollout.
+_TRACES: WeakKeyDictionary[PairModel, dict[Any, Callable[..., Any]]] = WeakKeyDictionary()
 
 
 def to_points(batch: Batch) -> Points:
@@ -202,8 +205,10 @@ def _chunks(batch: Batch, num_rows: int) -> Iterator[Batch]:
 
 def _traced(function: Any, model: PairModel, *signature: object) -> Callable[..., Any]:
     """The compiled `function` of a model, for every shape; traced when first asked for."""
-    compiled: Callable[..., Any] = function.get_concrete_function(model, *signature)
-    return compiled
+    traces = _TRACES.setdefault(model, {})
+    if function not in traces:
+        traces[function] = function.get_concrete_function(model, *signature)
+    return traces[function]
 
 
 @tf.function(autograph=False)

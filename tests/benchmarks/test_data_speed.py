@@ -65,7 +65,7 @@ def test_sampling_pairs(side_by_side, record, is_smallest):
             per_pair["attn"] / per_pair["floor"],
             1.5,
             "lower",
-            note="floor: one float64 exp over the covariances and LAPACK's Cholesky, memory reused",
+            note="floor: one float64 exp of numpy over the covariances and LAPACK's Cholesky, memory reused",
         ),
     )
 
@@ -89,7 +89,6 @@ def test_posterior_and_density(side_by_side, record, is_smallest, num_points):
                 seconds[what] / seconds["floor"],
                 2,
                 "lower",
-                note="floor: LAPACK's Cholesky and triangular solve on covariances that are there already;"
-                " without AVX-512 numpy computes the exp of a covariance one by one",
+                note="floor: LAPACK's Cholesky and triangular solve on covariances that are there already",
             )
         )

@@ -74,7 +74,7 @@ def test_against_recomputing_every_step(model, request, side_by_side, record, is
     np.testing.assert_allclose(alone, written[:1], atol=1e-5)
 
     seconds = side_by_side(
-        5,
+        15,
         xla=lambda: run(True),
         graph=lambda: run(False),
         recomputed=graph,
