@@ -5,6 +5,7 @@ its smallest size, and nothing is written: that is how `.ci/run` sees that they 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -33,12 +34,12 @@ def is_smallest(request) -> bool:
 
 @pytest.fixture
 def record(request) -> Callable[..., None]:
-    """Write figures down."""
+    """Write figures down, with the name of the benchmark."""
     ledger = request.config.stash[LEDGER]
 
     def write(*figures: Ratio | Cost | Standing) -> None:
         for figure in figures:
-            ledger.write(figure)
+            ledger.write(replace(figure, benchmark=request.node.name))
 
     return write
 

@@ -1,24 +1,24 @@
 """What a benchmark writes down: a measured figure beside its target, and a cost at a size."""
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
-Figure = TypeVar("Figure")
+Figure = TypeVar("Figure", "Ratio", "Cost", "Standing")
 
 
 @dataclass(frozen=True)
 class Ratio:
     """A measured figure beside its target.
 
-    name      what is compared with what, and at which size
+    name      what is compared with what, and at which size; the same every time it is measured
     measured  the figure, in `unit` (`x`: so many times)
     target    what is wanted; None where a figure is only stated
     better    `higher`: the target is the least that is wanted; `lower`: the most
     note      how it was measured, where the name does not say it
     interval  95 % interval over pairs, where it is a statistic; the verdict is that of the figure itself
+    benchmark  which one measured it, as of every figure
     """
 
     name: str
@@ -28,6 +28,7 @@ class Ratio:
     unit: str = "x"
     note: str = ""
     interval: tuple[float, float] | None = None
+    benchmark: str = ""
 
     @property
     def verdict(self) -> str:
@@ -42,7 +43,7 @@ class Ratio:
         """The target in words, such as `at least 300 x`."""
         if self.target is None:
             return ""
-        return f"{'at least' if self.better == 'higher' else 'at most'} {self.target:g} {self.unit}"
+        return f"{'at least' if self.better == 'higher' else 'at most'} {self.target:g} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Cost:
     way: str
     size: int
     seconds: float
+    benchmark: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Standing:
     seconds: float
     gap: float
     interval: tuple[float, float]
+    benchmark: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,12 @@ class Ledger:
         return {way: _doublings(costs) for way, costs in by_way.items()}
 
     def over(self, before: "Ledger") -> "Ledger":
-        """What was measured before, with what is measured anew in its place, and what is new behind it."""
+        """What was measured before, but all that a benchmark had written goes where it wrote anew."""
+        renewed = {figure.benchmark for figure in (*self.ratios, *self.costs, *self.standings)}
         return Ledger(
-            _renewed(before.ratios, self.ratios, lambda ratio: ratio.name),
-            _renewed(before.costs, self.costs, lambda cost: (cost.way, cost.size)),
-            # a training is renewed whole: its times are other ones
-            [old for old in before.standings if old.model not in self.trainings()] + self.standings,
+            _renewed(before.ratios, self.ratios, renewed),
+            _renewed(before.costs, self.costs, renewed),
+            _renewed(before.standings, self.standings, renewed),
         )
 
     @classmethod
@@ -135,10 +138,17 @@ class Ledger:
         return {"ratios": ratios, "costs": costs, "standings": [asdict(one) for one in self.standings]}
 
 
-def _renewed(before: list[Figure], anew: list[Figure], key: Callable[[Figure], object]) -> list[Figure]:
-    by_key = {key(figure): figure for figure in anew}
-    kept = [by_key.pop(key(figure), figure) for figure in before]
-    return kept + list(by_key.values())
+def _renewed(before: list[Figure], anew: list[Figure], renewed: set[str]) -> list[Figure]:
+    """Benchmark after benchmark, in the order in which each first stood there."""
+    kept = {name: [] if name in renewed else figures for name, figures in _by_benchmark(before).items()}
+    return [figure for figures in (kept | _by_benchmark(anew)).values() for figure in figures]
+
+
+def _by_benchmark(figures: list[Figure]) -> dict[str, list[Figure]]:
+    groups: dict[str, list[Figure]] = {}
+    for figure in figures:
+        groups.setdefault(figure.benchmark, []).append(figure)
+    return groups
 
 
 def _fields(kind: type, values: dict[str, Any]) -> dict[str, Any]:

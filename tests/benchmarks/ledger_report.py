@@ -16,17 +16,17 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from attn.files import write_whole
 from tests.benchmarks.ledger import Ledger, Ratio
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def write_ledger(ledger: Ledger, times: list[dict[str, Any]], folder: Path) -> None:
-    """Write everything into `folder`, which is made if need be; what is there and not measured anew stays.
+    """Write everything into `folder`, which is made if need be; what other benchmarks wrote there stays.
 
     times   what pytest-benchmark measured: one entry a benchmark, with its name and statistics
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "bench.json").exists():
-        before = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
+    before = _read(folder / "bench.json")
+    if before.get("schema_version") == SCHEMA_VERSION:
         ledger = ledger.over(Ledger.from_json(before))
         anew = {time["name"] for time in times}
         times = [time for time in before["times"] if time["name"] not in anew] + times
@@ -42,6 +42,12 @@ def write_ledger(ledger: Ledger, times: list[dict[str, Any]], folder: Path) -> N
         _write(folder / "cost.png", _plot_costs(ledger))
     if ledger.standings:
         _write(folder / "training.png", _plot_trainings(ledger))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What an earlier session wrote; empty where there was none."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return content
 
 
 def markdown(ledger: Ledger) -> str:
@@ -71,7 +77,7 @@ def markdown(ledger: Ledger) -> str:
 def shown(ratio: Ratio) -> str:
     """The measured figure with its unit and interval, in three digits where that many mean something."""
     interval = "" if ratio.interval is None else " [{}, {}]".format(*map(_digits, ratio.interval))
-    return f"{_digits(ratio.measured)}{interval} {ratio.unit}"
+    return f"{_digits(ratio.measured)}{interval} {ratio.unit}".rstrip()
 
 
 def _digits(value: float) -> str:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.benchmarks.ledger import Cost, Ledger, Ratio, Standing
-from tests.benchmarks.ledger_report import markdown, write_ledger
+from tests.benchmarks.ledger_report import markdown, shown, write_ledger
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,21 @@ def test_the_files_hold_every_figure(tmp_path):
     assert "1 of 2 targets met" in table
 
 
-def test_what_is_measured_anew_takes_the_place_of_what_was_there(tmp_path):
+def test_all_that_a_benchmark_wrote_gives_way_to_what_it_writes_anew(tmp_path):
     first = Ledger(
-        [Ratio("a", 1.0, 2, "lower"), Ratio("b", 3.0, None, "lower", interval=(2.0, 4.0))],
-        [Cost("way", 10, 0.1), Cost("way", 20, 0.2)],
-        [Standing("m", 9.0, 0.5, (0.4, 0.6)), Standing("n", 9.0, 0.7, (0.6, 0.8))],
+        [
+            Ratio("a", 1.0, 2, "lower", benchmark="t"),
+            Ratio("b", 3.0, None, "lower", interval=(2.0, 4.0), benchmark="u"),
+            Ratio("of old", 3.0, 2, "lower", benchmark="t"),
+        ],
+        [Cost("way", 10, 0.1, "t"), Cost("other way", 20, 0.2, "u")],
+        [Standing("m", 9.0, 0.5, (0.4, 0.6), "t"), Standing("n", 9.0, 0.7, (0.6, 0.8), "u")],
     )
     write_ledger(first, [{"name": "t", "median": 1.0}, {"name": "u", "median": 1.0}], tmp_path)
     again = Ledger(
-        [Ratio("c", 5.0, None, "lower"), Ratio("a", 1.5, 2, "lower")],
-        [Cost("way", 20, 0.4)],
-        [Standing("m", 8.0, 0.3, (0.2, 0.4))],
+        [Ratio("c", 5.0, None, "lower", benchmark="v"), Ratio("a", 1.5, 2, "lower", benchmark="t")],
+        [],
+        [Standing("m", 8.0, 0.3, (0.2, 0.4), "t")],
     )
     write_ledger(again, [{"name": "t", "median": 2.0}], tmp_path)
     content = json.loads((tmp_path / "bench.json").read_text())
@@ -66,6 +70,19 @@ def test_what_is_measured_anew_takes_the_place_of_what_was_there(tmp_path):
         ("b", 3.0, [2.0, 4.0]),
         ("c", 5.0, None),
     ]
-    assert [c["seconds"] for c in content["costs"]] == [0.1, 0.4]
-    assert [(s["model"], s["gap"]) for s in content["standings"]] == [("n", 0.7), ("m", 0.3)]
+    assert [c["seconds"] for c in content["costs"]] == [0.2]
+    assert [(s["model"], s["gap"]) for s in content["standings"]] == [("m", 0.3), ("n", 0.7)]
     assert content["times"] == [{"name": "u", "median": 1.0}, {"name": "t", "median": 2.0}]
+    assert "1 of 1 targets met" in (tmp_path / "bench.md").read_text()
+
+
+def test_a_report_that_does_not_say_which_benchmark_wrote_what_is_replaced(tmp_path):
+    (tmp_path / "bench.json").write_text(json.dumps({"schema_version": 1, "ratios": [{"name": "a"}]}))
+    write_ledger(Ledger([Ratio("b", 1.0, None, "lower", benchmark="t")]), [], tmp_path)
+    content = json.loads((tmp_path / "bench.json").read_text())
+    assert [(r["name"], r["benchmark"]) for r in content["ratios"]] == [("b", "t")]
+
+
+def test_figures_without_a_unit_end_in_no_blank():
+    assert Ratio("a", 1.0, 2, "lower", unit="").bound == "at most 2"
+    assert shown(Ratio("a", 1.0, 2, "lower", unit="")) == "1"
