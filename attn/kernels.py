@@ -2,8 +2,7 @@
 
     cov(y_i, y_j) = sum over terms of scale_i scale_j k(x_i - x_j)
 
-A kernel k has variance 1.  Differences in x are multiplied, not divided: a division costs about as much as
-an exp.
+A kernel k has variance 1.  Differences in x are multiplied, not divided, which is cheaper.
 """
 
 from collections.abc import Callable, Sequence
