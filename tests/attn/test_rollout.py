@@ -1,5 +1,7 @@
 """One parallel pass, one step, and a whole rollout are the same maths: equal to 1e-5."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -156,6 +158,16 @@ def test_a_second_shape_makes_no_new_trace(kind, monkeypatch):
     rng = np.random.default_rng(2)
     ask_all(arrange(PairProcess(num_points=9).sample(3, rng), "shuffle", 5, rng))
     assert len(traced) == num_traced
+
+
+def test_the_traces_of_a_model_do_not_keep_it():
+    model, batch = build_model(CONFIGS["historic"], 5), ragged_batch()
+    teacher_force(model, batch)
+    rollout(model, batch, 1, np.random.default_rng(0))
+    last_seen = weakref.ref(model)
+    del model
+    gc.collect()
+    assert last_seen() is None
 
 
 def test_the_same_seed_writes_the_same_and_another_does_not(model):
