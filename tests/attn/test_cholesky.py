@@ -20,7 +20,7 @@ def factors_of(matrices):
 
 
 @given(st.integers(1, 90), st.integers(1, 20), st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_factors_are_those_of_each_matrix_in_order(length, num_matrices, seed):
     matrices = positive_definite(num_matrices, length, seed)
     factors = factors_of(matrices)

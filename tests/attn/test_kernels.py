@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from attn.kernels import KERNELS, Term, _write_upper, upper_triangles
@@ -38,7 +38,6 @@ def ones(x):
     length_scale=st.floats(0.3, 5),
     period=st.floats(0.5, 9),
 )
-@settings(deadline=None)  # the first is compiled
 def test_each_kernel_is_its_equation(name, x, length_scale, period):
     x = np.array([x])
     cov = written([Term(name, ones(x), length_scale, period)], x, 0 * x)

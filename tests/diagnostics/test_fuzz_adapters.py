@@ -26,7 +26,7 @@ PROCESS = PairProcess(num_points=6)
 NUM_PAIRS = 8
 PREDICTING = ("teacher_force", "predict_next", "rollout")
 METHODS = (*PREDICTING, "attention", "loss", "score", "record", "reload", "training_batches")
-few = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+few = settings(max_examples=60, derandomize=True, database=None)
 
 
 class WholeOracle(OracleSubject):

@@ -15,7 +15,7 @@ from diagnostics.runner import run_checks
 from diagnostics.symptom import measure_symptom
 
 PROCESS = PairProcess(num_points=6)
-many = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+many = settings(max_examples=300, derandomize=True, database=None)
 
 
 def write_report():

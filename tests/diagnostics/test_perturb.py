@@ -13,8 +13,7 @@ PROCESS = PairProcess(num_points=6)
 
 
 seeds = given(seed=st.integers(0, 10**6))
-settings.register_profile("perturb", max_examples=30, deadline=None)
-few = settings(settings.get_profile("perturb"))
+few = settings(max_examples=30)
 
 
 @few

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from attn.processes import PairProcess
@@ -149,7 +149,7 @@ def test_every_axis_is_reached(is_reached):
     assert is_reached(find(forecasts(SCENARIO), is_reached, settings=quiet))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(st.data())
 def test_given_pairs_of_unequal_length_serve_as_well(data):
     pairs = PROCESS.sample(5, np.random.default_rng(1))

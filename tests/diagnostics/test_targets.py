@@ -11,8 +11,7 @@ PROCESS = PairProcess(num_points=6)
 
 
 seeds = given(seed=st.integers(0, 10**6))
-settings.register_profile("targets", max_examples=30, deadline=None)
-few = settings(settings.get_profile("targets"))
+few = settings(max_examples=30)
 
 
 @few

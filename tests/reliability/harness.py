@@ -168,7 +168,6 @@ def each(cases: st.SearchStrategy, num_cases: int, ask) -> None:
         max_examples=num_cases,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

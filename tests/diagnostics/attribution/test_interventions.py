@@ -24,7 +24,7 @@ def points_of(batch, row, columns):
     return sorted(zip(*(values.tolist() for values in fields), strict=True))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1000), number=st.integers(1, 8))
 def test_a_permuted_history_has_the_same_points_and_the_same_targets_from_there_on(seed, number):
     batch = drawn(seed)

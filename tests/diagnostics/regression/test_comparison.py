@@ -73,7 +73,7 @@ def standardised(seed):
     return (values - values.mean()) / values.std()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), size=st.sampled_from([0.0, 0.3, 5.0]))
 def test_a_subject_compared_with_itself_differs_by_exactly_nothing(seed, size):
     plan = Plan(seed=seed, num_pairs=32, num_context=3)
