@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -32,12 +33,18 @@ LIMIT = 60.0  # seconds within which a survivor must have ended
 PATIENCE = 300.0  # for whatever must come, on a busy machine
 
 
+def is_free(port):
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 def free_addresses(number):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    addresses = [f"127.0.0.1:{server.getsockname()[1]}" for server in held]
-    for server in held:
-        server.close()
-    return addresses
+    """With ports below 32768: those above, the system gives to any process that asks for one."""
+    ports = filter(is_free, random.SystemRandom().sample(range(16384, 32768), 100))
+    return [f"127.0.0.1:{port}" for port in islice(ports, number)]
 
 
 def start(folder, *options, addresses=None, index=0):
