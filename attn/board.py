@@ -11,6 +11,7 @@ import tensorflow as tf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.plugins.hparams import api as hparams
 
 from attn.models import PairModel
@@ -52,7 +53,9 @@ class Board:
                 if name != "step":
                     tf.summary.scalar(name, np.float32(value))
             for weight in model.trainable_variables:
-                tf.summary.histogram(weight.path, tf.convert_to_tensor(weight))
+                # numpy counts a weight ten times as fast as `tf.summary.histogram`, which traces conditions
+                counted = histogram_pb(weight.path, weight.numpy())
+                tf.summary.experimental.write_raw_pb(counted.SerializeToString())
             for name, pixels in drawn.items():
                 tf.summary.image(name, pixels[None])
             self.writer.flush()

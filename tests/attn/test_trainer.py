@@ -11,7 +11,7 @@ from attn.rollout import to_points
 from attn.runs import RunError
 from attn.stream import Stream
 from attn.tensors import load_tensors, save_tensors
-from attn.trainer import Restored, TrainConfig, Trainer, mean_of_taken
+from attn.trainer import OPTIMIZERS, Restored, TrainConfig, Trainer, mean_of_taken
 
 CONFIGS = {
     "historic": HistoricConfig(width=8, num_heads=2, layer_dims=(8, 8, 4)),
@@ -70,13 +70,35 @@ def state_of(trainer):
     return [v.numpy().tobytes() for v in (*trainer.model.trainable_variables, *trainer.optimizer.variables)]
 
 
+def no_gradients(trainer):
+    return [tf.zeros(weight.shape) for weight in trainer.model.trainable_variables]
+
+
 def test_a_finite_loss_whose_gradient_is_not_finite_is_skipped_too():
     trainer = Trainer(build_model(CONFIGS["historic"], 0), TrainConfig())
     before = state_of(trainer)
-    gradients = [np.zeros(weight.shape, np.float32) for weight in trainer.model.trainable_variables]
-    gradients[0][0] = 1e30  # finite, but its norm is not, and clipping divides by the norm
-    assert np.isnan(float(trainer.descend(tf.constant(1.0), [tf.constant(g) for g in gradients])))
+    first, *others = no_gradients(trainer)
+    first += 1e30  # finite, but its norm is not, and clipping divides by the norm
+    assert np.isnan(float(trainer.descend(tf.constant(1.0), [first, *others])))
     assert state_of(trainer) == before
+
+
+def test_the_rate_of_a_step_rises_in_a_line_and_falls_along_a_cosine():
+    config = TrainConfig(learning_rate=0.8, warmup_steps=2, num_epochs=2, steps_per_epoch=3)
+    trainer, rates = Trainer(build_model(CONFIGS["historic"], 0), config), []
+    for _ in range(config.num_steps):
+        trainer.descend(tf.constant(1.0), no_gradients(trainer))
+        rates.append(float(trainer.rate))
+    falling = [0.4 * (1 + np.cos(np.pi * step / 4)) for step in range(4)]
+    np.testing.assert_allclose(rates, [0.0, 0.4, *falling], rtol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_schedule_is_followed_once_a_step(optimizer):
+    trainer = Trainer(build_model(CONFIGS["historic"], 0), TrainConfig(optimizer=optimizer))
+    graph = tf.function(trainer.descend).get_concrete_function(tf.constant(1.0), no_gradients(trainer)).graph
+    nodes = [node for function in graph.as_graph_def().library.function for node in function.node_def]
+    assert sum(node.op == "Cos" for node in nodes) == 1
 
 
 def test_the_mean_loss_is_of_the_steps_that_were_taken():
