@@ -1,4 +1,4 @@
-"""Commands in processes of their own, which may be killed: forked from one that has imported everything.
+"""Commands in processes of their own, which may be killed: forked from one that has imported and compiled.
 
 So a command costs what it does and not the import, and moments drawn at random fall where it does something.
 """
@@ -19,6 +19,7 @@ from attn.quiet import silence_tensorflow
 silence_tensorflow()
 
 # What the commands import when they are called; without an operation TensorFlow has started no thread yet.
+import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 import attn.attention_plots  # noqa: E402
@@ -31,9 +32,9 @@ import diagnostics.investigate  # noqa: E402
 import diagnostics.regression.baseline  # noqa: E402
 import diagnostics.report  # noqa: E402
 from attn.processes import PairProcess  # noqa: E402
-from diagnostics.adapters import OracleSubject  # noqa: E402
 from diagnostics.schema import ReportFile  # noqa: E402
 
+PairProcess(num_points=2).sample(1, np.random.default_rng(0))  # which compiles covariances
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CHANGING = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
 
@@ -110,11 +111,6 @@ def without_checks() -> None:
     diagnostics.regression.baseline.run_checks = lambda subject, **_: SimpleNamespace(
         subject=subject.name, results=()
     )
-
-
-def oracle() -> OracleSubject:
-    """A subject that is quickly asked: `tests.reliability.children:oracle`."""
-    return OracleSubject(PairProcess(num_points=6))
 
 
 def limit_files(num_bytes: int) -> None:

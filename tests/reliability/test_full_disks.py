@@ -85,7 +85,7 @@ def _load_if_there(path, load):
     return lambda folder: load(folder / path) if (folder / path).exists() else None
 
 
-SUBJECT = ["--subject", "tests.reliability.children:oracle", "--num-context", "2"]
+SUBJECT = ["--subject", "tests.reliability.swept:sound", "--num-context", "2"]
 TRAINING = Command("attn train", [*TRAIN, "--epochs", "4"], _load_training, resumed)
 DATA = Command(
     "attn data",

@@ -60,7 +60,7 @@ class Writing:
         return all(found[name] in [other[name] for other in others] for name in others[0])
 
 
-SUBJECT = ["--subject", "tests.reliability.children:oracle", "--num-context", "2"]
+SUBJECT = ["--subject", "tests.reliability.swept:sound", "--num-context", "2"]
 WRITINGS = [
     Writing(
         "attn data",

@@ -1,16 +1,16 @@
 """Shards on the disk: kills while they are written, and damage to what was written."""
 
 import json
+import shlex
 import time
-from multiprocessing import get_context
 
 import numpy as np
 import pytest
 
-from attn.cli import main
 from attn.files import CacheError
 from attn.processes import PairProcess
 from attn.shards import MANIFEST, Shards, open_shards, write_shards
+from tests.reliability import children
 from tests.reliability.ledger import Promise
 
 SECTION = "Data larger than memory"
@@ -26,7 +26,9 @@ def shards(tmp_path_factory):
 
 
 class TestKills:
-    COMMAND = ("data", "--kernel", "rbf_const_2D", "--number", "8000", "--shards", str(NUM_SHARDS), "--quiet")
+    COMMAND = shlex.split(
+        f"attn data --kernel rbf_const_2D --number 8000 --shards {NUM_SHARDS} --quiet --folder ."
+    )
 
     def test_a_shard_is_whole_or_not_there_and_the_set_becomes_the_same(self, tmp_path, promise, is_smallest):
         wanted = 3 if is_smallest else 100
@@ -64,11 +66,7 @@ class TestKills:
         return self.contents(folder, "*"), time.perf_counter() - began
 
     def start(self, folder):
-        context = get_context("forkserver")
-        context.set_forkserver_preload(["attn.cli", "attn.shards"])
-        child = context.Process(target=main, args=([*self.COMMAND, "--folder", str(folder)],))
-        child.start()
-        return child
+        return children.start(self.COMMAND, folder)
 
     def contents(self, folder, pattern="shard-*.npz"):
         """By name; every file of the folder with `*`, hidden ones included."""
