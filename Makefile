@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # One thread a factorisation: at these sizes the threads of OpenBLAS cost more than they give.
 export OPENBLAS_NUM_THREADS ?= 1
+# Python keeps what it compiles: tests and commands start many processes, and each would compile all anew.
+unexport PYTHONDONTWRITEBYTECODE
 # A compiled step is run a few times in a test: what LLVM and the newer emitters would make of it costs more than
 # it gives.  (TensorFlow 2.21 knows these flags; a version that does not says so at once.)
 COMPILE_QUICKLY := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false \

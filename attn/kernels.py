@@ -13,10 +13,12 @@ from numba import njit
 
 from attn.elementary import exp, sin_pi
 from attn.types import Floats, Ints
+from attn.uninterrupted import uninterrupted
 
 KERNELS = ("rbf", "periodic", "matern")
 _NAMES = (*KERNELS, "constant")
 _RBF, _PERIODIC, _MATERN, _CONSTANT = range(len(_NAMES))
+_SIGNATURE = "void(f8[:, ::1], f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1])"  # of _write_upper
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +42,14 @@ def upper_triangles(terms: Sequence[Term], x: Floats, noise: Floats) -> Callable
     Only what stands on the diagonal and to the right of it is written.  x [B,L] may be of any dtype:
     differences are float64.  `noise` [B,L] is the variance that is added on the diagonal.
     """
-    x, noise = x.astype(np.float64), noise.astype(np.float64)
+    if not _write_upper.signatures:  # the first of a process is compiled, which takes a second
+        with uninterrupted():
+            _write_upper.compile(_SIGNATURE)
+    x, noise = x.astype(np.float64, order="C"), noise.astype(np.float64, order="C")
     kernels = np.array([_NAMES.index(term.kernel) for term in terms])
     rates = np.array([[1 / term.length_scale, 1 / term.period] for term in terms])
-    scales = np.stack([term.scale for term in terms], axis=1, dtype=np.float64)  # [B,terms,L]
+    stacked = np.stack([term.scale for term in terms], axis=1)
+    scales = stacked.astype(np.float64, order="C")  # [B,terms,L]
 
     def write(row: int, cov: Floats) -> None:
         _write_upper(cov, x[row], kernels, scales[row], rates, noise[row])

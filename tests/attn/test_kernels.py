@@ -82,6 +82,16 @@ def test_differences_are_float64_whatever_x_is():
     x = np.array([[5.1, 14.9, 10.2]], np.float32)
     terms = [Term("rbf", ones(x), 0.37)]
     np.testing.assert_array_equal(written(terms, x, 0 * x), written(terms, x.astype(float), 0 * x))
+
+
+def test_whatever_the_arrays_are_made_of_one_function_is_compiled():
+    rng = np.random.default_rng(0)
+    x, scale = rng.uniform(size=(2, 3, 4))
+    fortran = np.asfortranarray
+    np.testing.assert_array_equal(
+        written([Term("rbf", fortran(scale))], fortran(x), fortran(x)), written([Term("rbf", scale)], x, x)
+    )
+    written([Term("rbf", scale[::2, ::-2])], x.astype(np.float32)[::2, ::-2], x[::2, ::-2])
     assert len(_write_upper.signatures) == 1  # each takes a second to compile
 
 
