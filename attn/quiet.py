@@ -54,14 +54,14 @@ class _QuietFinder(MetaPathFinder):
 
 @contextmanager
 def _stderr_held_back() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2; let it go where an exception passes."""
+    """Hold back what is written to file descriptor 2; let it go where an error passes (Ctrl-C is none)."""
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             os.dup2(terminal, 2)
             held.seek(0)
             with open(2, "wb", closefd=False) as stderr:

@@ -44,6 +44,12 @@ def test_an_import_that_fails_lets_go_what_was_held_back(tmp_path):
     assert "ImportError: no library" in done.stderr
 
 
+def test_an_import_that_is_interrupted_says_nothing_of_what_was_held_back(tmp_path):
+    code = "try:" + QUIET.replace("\n", "\n    ") + "\nexcept KeyboardInterrupt:\n    print('interrupted')\n"
+    done = run(tmp_path, NOISY + "raise KeyboardInterrupt\n", code)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
 @pytest.mark.parametrize("code", [QUIET + "print(tensorflow.__name__, tensorflow.__spec__.name)"])
 def test_the_module_is_the_same(tmp_path, code):
     assert run(tmp_path, NOISY, code).stdout == "tensorflow tensorflow\n"
