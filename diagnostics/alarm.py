@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_AGAIN = 1.0  # seconds
-
 
 class TimeLimitError(BaseException):
     """The time is up.  No Exception, so that a subject that catches those does not go on."""
@@ -15,12 +13,11 @@ class TimeLimitError(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeLimitError inside the block after `seconds` of wall time, and every second from then on.
+    """Raise TimeLimitError inside the block after `seconds` of wall time.
 
-    Once would not do: what is raised in a destructor or in a callback of C is printed and lost.
     It acts between two steps of the interpreter, in the main thread of a POSIX system, where no other alarm
     is running (that of pytest-timeout, say, is left to act).  Elsewhere nothing is limited; nor is a single
-    call into compiled code, which is stopped when it returns.
+    call into compiled code, which is stopped when it returns, nor a destructor, from which nothing is raised.
     """
     if not _can_act():
         yield
@@ -30,13 +27,10 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise TimeLimitError
 
     previous = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:  # where the alarm rang at the line before, it does not ring at these
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # which may ring at once
+        yield
+    finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
 
