@@ -172,6 +172,14 @@ def test_one_subject_alone_without_symptoms_is_reported(tmp_path):
     assert [path.name for path in alone.pictures] == ["checks.png"]
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """A report of words: to draw takes far longer."""
+    monkeypatch.setattr("diagnostics.report.render_svg", lambda draw, height: "<svg/>")
+    monkeypatch.setattr("diagnostics.report.render_png", lambda draw, height: b"")
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_what_could_not_be_measured_is_said_beneath_the_verdict(tmp_path):
     why = "The symptom was not measured: the subject ended the process (signal 11, segmentation fault)."
     broken = report(num_data=0).model_copy(update={"unmeasured": (why,)})
