@@ -95,11 +95,13 @@ def _steers(out: str) -> str | None:
 
 
 def _names(folder: Path) -> set[str]:
-    """All that lies below a folder; what a link leads to does not."""
+    """All that lies below a folder but what Python keeps of a module there; what a link leads to does not."""
     return {
         os.path.relpath(os.path.join(place, name), folder)
         for place, folders, files in os.walk(folder)
+        if "__pycache__" not in place
         for name in (*folders, *files)
+        if name != "__pycache__"
     }
 
 
