@@ -77,6 +77,8 @@ def stranger(pytester, monkeypatch):
     """A directory that knows nothing of this repository but the installed package."""
     pytester.makepyfile(stranger_subjects=SUBJECTS)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of the workers of xdist
+    # a worker within a worker may not hear that it is to end, and would be waited for ten seconds
+    monkeypatch.setattr("xdist.workermanage.NodeManager.EXIT_TIMEOUT", 1)
     return pytester
 
 
