@@ -49,7 +49,7 @@ def upper_triangles(terms: Sequence[Term], x: Floats, noise: Floats) -> Callable
     kernels = np.array([_NAMES.index(term.kernel) for term in terms])
     rates = np.array([[1 / term.length_scale, 1 / term.period] for term in terms])
     stacked = np.stack([term.scale for term in terms], axis=1)
-    scales = stacked.astype(np.float64, order="C")  # [B,terms,L]
+    scales = np.ascontiguousarray(stacked, np.float64)  # [B,terms,L]
 
     def write(row: int, cov: Floats) -> None:
         _write_upper(cov, x[row], kernels, scales[row], rates, noise[row])
