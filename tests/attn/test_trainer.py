@@ -97,8 +97,7 @@ def test_the_rate_of_a_step_rises_in_a_line_and_falls_along_a_cosine():
 def test_the_schedule_is_followed_once_a_step(optimizer):
     trainer = Trainer(build_model(CONFIGS["historic"], 0), TrainConfig(optimizer=optimizer))
     graph = tf.function(trainer.descend).get_concrete_function(tf.constant(1.0), no_gradients(trainer)).graph
-    nodes = [node for function in graph.as_graph_def().library.function for node in function.node_def]
-    assert sum(node.op == "Cos" for node in nodes) == 1
+    assert str(graph.as_graph_def()).count('op: "Cos"') == 1
 
 
 def test_the_mean_loss_is_of_the_steps_that_were_taken():

@@ -1,4 +1,4 @@
-"""Subjects of the sweeps here: sound ones that answer at once, and one that ends its process."""
+"""Subjects that need no TensorFlow: a sound one that answers at once, and one that ends its process."""
 
 import os
 
